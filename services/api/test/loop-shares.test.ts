@@ -121,24 +121,71 @@ describe("an account that sends costly calls at once", () => {
   });
 });
 
+/** How many computations wait for a turn while something is called. */
+async function waitsOf(call: () => Promise<{ readonly status: number }>) {
+  waits = 0;
+  expect((await call()).status).toBe(200);
+  return waits;
+}
+
 test("answers take turns of the event loop if they are large", async () => {
-  let waits = 0;
-  await t.dispose();
-  await start({
-    onWaited: () => {
-      waits += 1;
-    },
-  });
-  const large = JSON.stringify({ text: "x".repeat(500_000) });
-  const waitsFor = async (dataJson: string) => {
-    const { body } = await t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson });
+  const ingested = async (dataJson: string) =>
+    (await t.rpc("EventIngestService/IngestEvent", { eventType: "invoice_sent", dataJson })).body.eventId;
+  const schema = { type: "object", properties: { a: { type: "string", description: "x".repeat(2_000) } } };
+  await t.rpc("EventCatalogService/CreateEventType", { code: "large", schema, sampleJson: "{}" });
+  for (let n = 0; n < 10; n++) {
+    const targetUrl = `https://host${n}.example/`;
+    await t.rpc("SubscriptionService/CreateSubscription", { targetUrl, eventTypes: ["*"] });
+  }
+  const [small, large] = [await ingested("{}"), await ingested(JSON.stringify({ text: "x".repeat(2_000) }))];
+  const { body } = await t.rpc("DeliveryService/ListDeliveries", { pageSize: 1 });
+  const { id } = body.deliveries[0];
+
+  const calls: readonly (readonly [waits: number, method: string, body: object])[] = [
+    [0, "DeliveryService/GetEvent", { id: small }],
+    [1, "DeliveryService/GetEvent", { id: large }],
+    [0, "DeliveryService/GetDelivery", { id }],
+    [1, "DeliveryService/ListDeliveries", {}],
+    [0, "DeliveryService/ListDeliveries", { pageSize: 1 }],
+    [0, "SubscriptionService/GetSubscription", { id: 1 }],
+    [0, "SubscriptionService/ListSubscriptions", { pageSize: 1 }],
+    [1, "SubscriptionService/ListSubscriptions", {}],
+    [1, "StatisticsService/GetStatistics", {}],
+    // Their schemas are parsed first.
+    [2, "EventCatalogService/GetEventType", { code: "large" }],
+    [2, "EventCatalogService/ListEventTypes", {}],
+  ];
+  for (const [expected, method, request] of calls) {
+    expect([method, await waitsOf(() => t.rpc(method, request))]).toEqual([method, expected]);
+  }
+  expect(await waitsOf(() => t.rest("GET", "/api/Webhook"))).toBe(1);
+});
+
+test("what a stream sends takes turns of the event loop if it is large", async () => {
+  const changesOf = async (events: number) => {
+    const left = new AbortController();
+    const stream = t.client.deliveries.watchDeliveries({}, { signal: left.signal });
     waits = 0;
-    expect(await t.rpc("DeliveryService/GetEvent", { id: body.eventId })).toMatchObject({ status: 200 });
-    return waits;
+    let changes = 0;
+    for await (const answer of stream) {
+      if (answer.changes.length === 0) await ingestAll(events);
+      changes += answer.changes.length;
+      if (changes < events) continue;
+      left.abort();
+      return waits;
+    }
+    throw new Error("the stream has ended");
   };
-  expect([await waitsFor("{}"), await waitsFor(large)]).toEqual([0, 1]);
-  await t.rpc("EventCatalogService/ListEventTypes", {});
-  expect(waits).toBe(2);
+  const ingestAll = async (count: number) => {
+    const event = { eventType: "invoice_sent", dataJson: "{}" };
+    await t.rpc("EventIngestService/IngestEvents", { events: Array.from({ length: count }, () => event) });
+  };
+  await t.rpc("SubscriptionService/CreateSubscription", {
+    targetUrl: "https://host.example/",
+    eventTypes: ["*"],
+  });
+  expect(await changesOf(1)).toBe(0);
+  expect(await changesOf(20)).toBeGreaterThan(0);
 });
 
 test("many small contents of a used key take turns of the event loop like few large ones", async () => {

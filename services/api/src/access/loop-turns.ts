@@ -45,7 +45,7 @@ const LOOK_EVERY_MS = 5;
  * Messages up to this size, in bytes, never wait: the rate of a token bounds what they cost, some tens of
  * microseconds each. Nothing bounds the rate of {@link ANONYMOUS}.
  */
-const SMALL_BYTES_MAX = 1_024;
+export const SMALL_BYTES_MAX = 1_024;
 /**
  * How long a computation may wait. An account that sends as much at once as its places and its part of the
  * memory allow needs about ten seconds for it while it is alone.

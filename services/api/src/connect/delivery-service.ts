@@ -21,7 +21,7 @@ import {
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
-import { callerOf, turnOf } from "./call-values.ts";
+import { callerOf } from "./call-values.ts";
 import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
 import { page, partialPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
@@ -96,7 +96,6 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       const deliveryId = request.deliveryId as DeliveryId;
       const attempts = found(await listAttempts(store, { accountId, deliveryId }), deliveryId, "delivery_id");
       const delivery = found(await getDelivery(store, { accountId, id: deliveryId }), deliveryId);
-      await turnOf(context)(attempts.reduce((bytes, one) => bytes + one.responseBody.byteLength, 0));
       return { attempts: attempts.map(attemptTo), planned: plannedAttempts(delivery) };
     },
 
@@ -108,7 +107,6 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
           field: "id",
         });
       }
-      await turnOf(context)(event.data.byteLength);
       return eventTo(event);
     },
   };

@@ -18,8 +18,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
     async listEventTypes({ includeArchived }, context) {
       const all = await catalog.allWithTexts(callerOf(context).accountId);
       const shown = all.filter(([entry]) => includeArchived || entry.archivedAt === null);
-      const chars = shown.map(([, texts]) => texts.schemaJson.length + texts.sampleJson.length);
-      await turnOf(context)(chars.reduce((sum, one) => sum + one, 0));
+      await turnOf(context)(shown.reduce((chars, [, { schemaJson }]) => chars + schemaJson.length, 0));
       return { eventTypes: shown.map(([entry, texts]) => eventTypeTo(entry, texts)) };
     },
 
@@ -27,7 +26,10 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const { accountId } = callerOf(context);
       const entry = await requireEventType(catalog, accountId, code, "code", "not_found");
       const texts = await catalog.texts(entry, version === 0 ? entry.version : version);
-      if (texts !== undefined) return { eventType: eventTypeTo(entry, texts) };
+      if (texts !== undefined) {
+        await turnOf(context)(texts.schemaJson.length);
+        return { eventType: eventTypeTo(entry, texts) };
+      }
       throw new Refusal(
         "not_found",
         `${code} has versions 1 to ${entry.version}, but no version ${version}`,

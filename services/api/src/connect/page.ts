@@ -1,5 +1,5 @@
-import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { decodePageToken, encodePageToken, PAGE_SIZE_DEFAULT, type PageKey } from "@posthaste/domain";
+import { encodedSize } from "./encoded-size.ts";
 
 type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 
@@ -18,8 +18,6 @@ export async function numberPage<R extends { readonly id: number }>(
  * otherwise.
  */
 const PAGE_BYTES_MAX = 4_000_000;
-/** What a list adds to an item: the field's tag, and the item's length. */
-const ITEM_OVERHEAD_BYTES = 8;
 /** Rows that are read at once for such a page, of which those that do not fit are read in vain. */
 const ROWS_AT_ONCE = 100;
 
@@ -27,9 +25,8 @@ const ROWS_AT_ONCE = 100;
  * Reads one page of messages in ascending order of their number, which ends before it has too many bytes. It
  * has one at least.
  */
-export async function sizedPage<D extends DescMessage, M extends MessageShape<D> & { readonly id: number }>(
+export async function sizedPage<M extends { readonly id: number }>(
   request: PageRequest,
-  schema: D,
   list: (page: { after?: number; limit: number }) => Promise<M[]>,
 ): Promise<{ rows: M[]; nextPageToken: string }> {
   const { pageToken } = request;
@@ -42,7 +39,7 @@ export async function sizedPage<D extends DescMessage, M extends MessageShape<D>
       const atOnce = Math.min(ROWS_AT_ONCE, limit - rows.length);
       const read = await list({ ...(last === undefined ? {} : { after: last }), limit: atOnce });
       for (const row of read) {
-        bytes += ITEM_OVERHEAD_BYTES + toBinary(schema, row).byteLength;
+        bytes += encodedSize(row);
         if (bytes > PAGE_BYTES_MAX && rows.length > 0) return { rows, examinedTo: rows.at(-1)?.id };
         rows.push(row);
       }

@@ -15,6 +15,7 @@ import type { Deps } from "../deps.ts";
 import { abortWhenOver } from "./abort-when-over.ts";
 import { accessTo, SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
+import { answerInTurn } from "./answer-in-turn.ts";
 import { authorizeFirst } from "./authorize-first.ts";
 import { checkRules } from "./check-rules.ts";
 import { completeErrors } from "./complete-errors.ts";
@@ -41,7 +42,8 @@ const UNCOMPRESSED = { compressMinBytes: Number.POSITIVE_INFINITY };
 
 /** The interceptors of every call, outermost first. */
 export function interceptors(deps: Deps) {
-  return [answer(deps), whileAllowed(deps), checkRules(), boundCostlyReads(deps)];
+  // A call that waits to encode its answer holds no place for reads.
+  return [answer(deps), whileAllowed(deps), answerInTurn(), checkRules(), boundCostlyReads(deps)];
 }
 
 export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {

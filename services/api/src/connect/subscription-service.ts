@@ -1,10 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import {
-  type RateLimit,
-  SubscriptionSchema,
-  type SubscriptionService,
-} from "@posthaste/contracts/subscription";
+import type { RateLimit, SubscriptionService } from "@posthaste/contracts/subscription";
 import {
   parseCustomHeaders,
   type Rate,
@@ -83,7 +79,7 @@ export function subscriptionService(
         failing: request.failing,
         ...(request.eventType === "" ? {} : { eventType: request.eventType }),
       };
-      const { rows, nextPageToken } = await sizedPage(request, SubscriptionSchema, async (page) => {
+      const { rows, nextPageToken } = await sizedPage(request, async (page) => {
         const after = page.after === undefined ? {} : { after: page.after as SubscriptionId };
         const subscriptions = await listSubscriptions(store, { ...filter, ...after, limit: page.limit });
         return subscriptions.map(subscriptionTo);

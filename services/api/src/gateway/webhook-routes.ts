@@ -24,6 +24,8 @@ const ITEM = "/api/Webhook/:id";
  * taken the one before. Of the largest subscriptions (64 event types, URLs of 2 KB), so many take 3 MB.
  */
 const SUBSCRIPTIONS_AT_ONCE = 25;
+/** The text of a row beside its URL: the names of its fields, an event type and two numbers. */
+const ROW_CHARS = 150;
 const INT32_MAX = 2_147_483_647;
 
 /** The dependencies of {@link webhookRoutes}. */
@@ -139,9 +141,12 @@ function readRoutes(app: FastifyInstance, parts: WebhookParts): void {
 
 type Page = { readonly rows: readonly WebhookRow[]; readonly isLast: boolean };
 
-/** Reads an account's subscriptions, page by page, until the request is over. */
+/**
+ * Reads an account's subscriptions, page by page, until the request is over. Each page comes in a turn of the
+ * event loop, in which its text is made.
+ */
 async function* pagesOf(
-  { store, costlyReads }: Pick<WebhookParts, "store" | "costlyReads">,
+  { store, costlyReads, loopTurns }: Pick<WebhookParts, "store" | "costlyReads" | "loopTurns">,
   accountId: AccountId,
   line: RequestLine,
 ): AsyncGenerator<Page, undefined> {
@@ -153,6 +158,11 @@ async function* pagesOf(
     if (page === undefined) return;
     const last = page.at(-1);
     const isLast = last === undefined || page.length < SUBSCRIPTIONS_AT_ONCE;
+    await loopTurns.wait(
+      accountId,
+      page.reduce((chars, one) => chars + charsOf(one), 0),
+      over.signal,
+    );
     yield { rows: page.flatMap(rowsOf), isLast };
     if (isLast) return;
     after = { after: last.id };
@@ -205,6 +215,11 @@ type WebhookRow = {
   readonly NotificationURL: string;
   readonly UserIDFK: AccountId;
 };
+
+/** Returns about how long the text of a subscription's rows is. */
+function charsOf({ eventTypes, targetUrl }: Subscription): number {
+  return eventTypes.length * (ROW_CHARS + targetUrl.length);
+}
 
 function rowsOf(subscription: Subscription): WebhookRow[] {
   return subscription.eventTypes.map((eventType) => ({
