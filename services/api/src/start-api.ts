@@ -21,6 +21,7 @@ import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { boundRequests } from "./http/admission.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
+import { boundHeads } from "./http/head-bounds.ts";
 import { requireHost } from "./http/hosts.ts";
 import { makeRoutable } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
@@ -56,6 +57,13 @@ export type Api = {
   stop(): Promise<void>;
 };
 
+const ROUTING = {
+  caseSensitive: false,
+  ignoreTrailingSlash: true,
+  // A route that takes a query parses it itself: here, nobody knows yet who asks.
+  querystringParser: () => ({}),
+};
+
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { deps, host, drainMs, corsOrigins = [] } = options;
@@ -73,7 +81,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       return port.server;
     },
     bodyLimit: limits.bodyBytesMax,
-    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
+    routerOptions: ROUTING,
     // A request on an open connection is served while the server stops: its caller cannot know that it does.
     return503OnClosing: false,
     genReqId: () => randomUUID(),
@@ -97,6 +105,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
   });
+  boundHeads(app);
   requireHost(app);
   app.addHook("onSend", async (_request, reply, payload) => {
     // Fastify closes a file on the response's `close` event, which may have fired while the file was opening.

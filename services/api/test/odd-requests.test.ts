@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 import { openSocket } from "./open-socket.ts";
@@ -133,10 +134,65 @@ describe("a request to upgrade is the last on its connection", () => {
   });
 });
 
-test("every header of a request is read, however many fit", async () => {
-  const many = Array.from({ length: 1_500 }, () => "a:");
-  const { statuses } = await ask(request(LIST, ["host: a", ...many, authorized(), CLOSE]));
-  expect(statuses).toEqual([200]);
+describe("a request over HTTP/1.1", () => {
+  const withFields = (count: number) => {
+    const known = ["host: a", authorized(), CLOSE];
+    return request(LIST, [...Array.from({ length: count - known.length }, () => "a:"), ...known]);
+  };
+
+  test("is read with 200 headers", async () => {
+    expect((await ask(withFields(200))).statuses).toEqual([200]);
+  });
+
+  test.each([201, 202, 224, 1_500])("is refused with %i headers, and is logged or counted", async (count) => {
+    const unreadableBefore = t.unreadable.length;
+    const { answers, statuses } = await ask(withFields(count));
+    expect(statuses).toEqual([431]);
+    expect(answers).toMatch(/more than 200.*"reason":"MESSAGE_UNREADABLE"/);
+    // Node's versions differ: what it refuses itself is no request.
+    const codes = () => [...lines().map(({ code }) => code), ...t.unreadable.slice(unreadableBefore)];
+    await expect.poll(codes).toEqual([431]);
+  });
+});
+
+describe("a query", () => {
+  const withQuery = (line: string, count: number) => {
+    const [method, path, version] = line.split(" ");
+    const fields = Array.from({ length: count }, (_, i) => `a${i}=`).join("&");
+    return request(`${method} ${path}?${fields} ${version}`, ["host: a", authorized(), CLOSE]);
+  };
+
+  test("may have 100 fields", async () => {
+    expect((await ask(withQuery(LIST, 100))).statuses).toEqual([200]);
+  });
+
+  test.each([
+    ["the gateway", LIST],
+    ["a health check", "GET /healthz HTTP/1.1"],
+    ["an RPC", "GET /posthaste.v1.SubscriptionService/ListSubscriptions HTTP/1.1"],
+    ["an unknown path", "GET /nowhere HTTP/1.1"],
+  ])("of 101 fields is refused with a problem: %s", async (_what, line) => {
+    const { answers, statuses } = await ask(withQuery(line, 101));
+    expect(statuses).toEqual([400]);
+    expect(answers).toMatch(/more than 100 fields in its query.*"reason":"MESSAGE_UNREADABLE"/);
+    await expect.poll(() => lines().map(({ code }) => code)).toEqual([400]);
+  });
+});
+
+test("a request over HTTP/2 may have as many headers, and none begins with more", async () => {
+  const session = connectHttp2(t.url);
+  const statusWith = async (count: number) => {
+    const more = Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, ""]));
+    const stream = session.request({ ":path": "/healthz", ...more });
+    const [head] = await once(stream.resume(), "response");
+    return head[":status"];
+  };
+  try {
+    expect(await statusWith(200)).toBe(200);
+    await expect(statusWith(201)).rejects.toThrow("ENHANCE_YOUR_CALM");
+  } finally {
+    session.destroy();
+  }
 });
 
 test("when the last client has left, nothing is open", async () => {

@@ -1,7 +1,7 @@
 import { Refusal } from "@posthaste/domain";
 
-/** Names and values in a form. The call has three fields; the rest is room for what tools add. */
-const FORM_FIELDS_MAX = 100;
+/** Fields of a form or a query. A call has three at most; the rest is room for what tools add. */
+const FIELDS_MAX = 100;
 
 /** The fields of a request, from JSON or a form. {@link textField} checks a value's type when it is read. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -52,18 +52,29 @@ export function fromJson(body: Buffer): Fields {
 }
 
 /**
- * Reads a form. A repeated field keeps all its values, so {@link textField} refuses it.
+ * Reads a form.
  *
  * @throws Refusal `invalid` if the body is not UTF-8, or has more than 100 fields
  */
 export function fromForm(body: Buffer): Fields {
-  const text = decode(body);
+  return fromPairs(decode(body));
+}
+
+/**
+ * Reads the query of a URL.
+ *
+ * @throws Refusal `invalid` if its percent-encoded bytes are not UTF-8
+ */
+export function fromQuery(url: string): Fields {
+  const start = url.indexOf("?");
+  return fromPairs(start === -1 ? "" : url.slice(start + 1));
+}
+
+/** A repeated field keeps all its values, so {@link textField} refuses it. */
+function fromPairs(text: string): Fields {
   // Counted before it is read: that takes more than a second for a megabyte of names.
-  if (text.split("&", FORM_FIELDS_MAX + 1).length > FORM_FIELDS_MAX) {
-    throw new Refusal(
-      "invalid",
-      `the form has more than ${FORM_FIELDS_MAX} fields; send only those you need`,
-    );
+  if (text.split("&", FIELDS_MAX + 1).length > FIELDS_MAX) {
+    throw new Refusal("invalid", `there are more than ${FIELDS_MAX} fields; send only those you need`);
   }
   const fields: Record<string, unknown> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {

@@ -14,7 +14,7 @@ import type { CostlyReads } from "../access/costly-reads.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
-import { fieldsOf, textField } from "./parse-body.ts";
+import { fieldsOf, fromQuery, textField } from "./parse-body.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";
@@ -75,8 +75,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
     { ...authorizedWith("subscriptions:write"), schema: SCHEMAS.removeByUrl },
     async (request) => {
       const { accountId } = principalIn(request);
-      requireUtf8Query(request.url);
-      const targetUrl = parseTargetUrl(textField(request.query as Record<string, unknown>, "target_url"));
+      const targetUrl = parseTargetUrl(textField(fromQuery(request.url), "target_url"));
       const { known } = await endSubscriptionsByUrl(store, {
         accountId,
         targetUrl,
@@ -93,24 +92,6 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   );
 
   readRoutes(app, parts);
-}
-
-/**
- * Refuses a query whose percent-encoded bytes are not UTF-8: Fastify would take it as it stands, as another
- * URL. A `%` without two digits stands for itself.
- *
- * @throws Refusal `invalid`, field `target_url`
- */
-function requireUtf8Query(url: string): void {
-  const [, query = ""] = url.split("?", 2);
-  try {
-    decodeURIComponent(query.replaceAll(/%(?![0-9a-f]{2})/gi, "%25"));
-  } catch (cause) {
-    throw new Refusal("invalid", "target_url is not UTF-8 once it is percent-decoded; encode it as UTF-8", {
-      field: "target_url",
-      cause,
-    });
-  }
 }
 
 function readRoutes(app: FastifyInstance, parts: WebhookParts): void {

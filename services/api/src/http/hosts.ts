@@ -13,7 +13,8 @@ const HOST = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/
 export function requireHost(app: FastifyInstance): void {
   app.addHook("onRequest", async ({ raw }, reply) => {
     if (raw.httpVersionMajor !== 1) return;
-    const hosts = raw.headersDistinct["host"] ?? [];
+    // `headersDistinct` would read all headers once more.
+    const hosts = raw.rawHeaders.filter((_, i, all) => i % 2 === 1 && all[i - 1]?.toLowerCase() === "host");
     const isMissing = hosts.length === 0 && raw.httpVersionMinor > 0;
     if (!isMissing && hosts.length <= 1 && hosts.every((host) => HOST.test(host))) return;
     return sendProblem(reply, {

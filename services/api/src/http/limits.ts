@@ -165,6 +165,15 @@ export const BUSY_RETRY_AFTER_MS = 1_000;
  */
 export const REFUSED_MAX = 1_000;
 
+/**
+ * Headers of a request. Proxies add some tens, and each takes a microsecond or two to be read, before anybody
+ * knows who asks.
+ */
+export const HEADER_FIELDS_MAX = 200;
+
+/** Fields in the query of a request. A call has five at most; the rest is room for what tools add. */
+export const QUERY_FIELDS_MAX = 100;
+
 /** Probes in flight; beyond, the oldest is cut off. Whoever asks gives up after some seconds anyway. */
 export const PROBES_MAX = 1_000;
 

@@ -11,7 +11,7 @@ import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./bo
 import { boundArrival } from "./bound-arrival.ts";
 import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import type { Limits } from "./limits.ts";
+import { HEADER_FIELDS_MAX, type Limits } from "./limits.ts";
 import type { ApiObserver } from "./request-line.ts";
 import { createTurns } from "./turns.ts";
 import { answerUnreadable, type Http1Connection } from "./unreadable.ts";
@@ -57,6 +57,9 @@ const HTTP2_PREFACE_START = Buffer.from("PRI");
  * Posthaste, Connect and Fastify wait for the end of some.
  */
 const LISTENERS_MAX = 20;
+
+/** A request's method, scheme, host and path are headers over HTTP/2. */
+const PSEUDO_HEADERS = 4;
 
 /**
  * Serves HTTP/1.1 and HTTP/2 (prior knowledge) on one plaintext port.
@@ -164,8 +167,8 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
   );
   // Node would answer 417 itself, without a log line. An expectation may be ignored (RFC 9110, 10.1.1).
   server.on("checkExpectation", handle);
-  // Headers are bounded by their bytes. By default, some versions of Node leave out those beyond a thousand.
-  server.maxHeadersCount = 0;
+  // Some versions of Node refuse more, others leave them out: one too many tells; see head-bounds.ts.
+  server.maxHeadersCount = HEADER_FIELDS_MAX + 1;
   // Counts what the system takes, so a slow reader is not cut off while it reads.
   server.timeout = limits.silenceMs;
   const [takeConnection] = server.listeners("connection");
@@ -229,7 +232,9 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
     handler(request, response);
   };
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
-  const server = createHttp2Server({ settings }, handle);
+  // Node resets the stream of a request with more.
+  const maxHeaderListPairs = HEADER_FIELDS_MAX + PSEUDO_HEADERS;
+  const server = createHttp2Server({ settings, maxHeaderListPairs }, handle);
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { endConnection } from "./body-rest.ts";
+import { HEADER_FIELDS_MAX } from "./limits.ts";
 import { problemText } from "./problem.ts";
 import { abandon } from "./when-over.ts";
 
@@ -20,7 +21,10 @@ export type Http1Connection = {
 const STATUSES: Readonly<Record<string, { readonly status: number; readonly detail: string }>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, detail: "the request did not arrive in time; send it again" },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, detail: "the chunk extensions are too long; send none" },
-  HPE_HEADER_OVERFLOW: { status: 431, detail: "the path and the headers are too long together; send less" },
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    detail: `the path and the headers are too long together, or more than ${HEADER_FIELDS_MAX}; send less`,
+  },
 };
 const NO_HTTP = { status: 400, detail: "this is no HTTP request that can be read; see /api/docs" };
 
