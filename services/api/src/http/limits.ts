@@ -184,6 +184,18 @@ export const PROBES_MAX = 1_000;
 export const PIPELINED_MAX = 20;
 
 /**
+ * Requests over HTTP/2 that are handed over in one turn of the event loop: a few milliseconds' worth, for
+ * which the requests of others wait.
+ */
+export const HANDED_OVER_PER_TURN = 20;
+
+/**
+ * Requests over HTTP/2 that ended before their turn came and are still to be logged; beyond, one is logged at
+ * once. Their streams are free for others, so nothing else bounds them.
+ */
+export const ENDED_WAITING_MAX = 1_000;
+
+/**
  * How much is dropped of a body whose request is answered before its end, so that the connection can be used
  * again: the largest body that any call accepts.
  */

@@ -13,6 +13,7 @@ import { type ConnectionPlaces, createConnectionPlaces } from "./connection-plac
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import { HEADER_FIELDS_MAX, type Limits } from "./limits.ts";
 import type { ApiObserver } from "./request-line.ts";
+import { createStreamTurns } from "./stream-turns.ts";
 import { createTurns } from "./turns.ts";
 import { answerUnreadable, type Http1Connection } from "./unreadable.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
@@ -31,6 +32,8 @@ export type PortCounters = {
   readonly sessions: number;
   /** Requests over HTTP/2. */
   readonly streams: number;
+  /** Those that wait for their turn of the event loop, and ended ones that are still to be logged. */
+  readonly waiting: number;
 };
 
 export type OnePort = {
@@ -219,6 +222,7 @@ function noteInFlight(connection: Http1Connection, request: PlainRequest, respon
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
 function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
+  const turns = createStreamTurns(handler);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     request.stream.setTimeout(limits.silenceMs, () => request.stream.close(constants.NGHTTP2_CANCEL));
@@ -229,7 +233,7 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
       streams.delete(request.stream);
       wakeWriters(response);
     });
-    handler(request, response);
+    turns.take(request, response);
   };
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
@@ -260,7 +264,12 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
       socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
     },
-    counters: () => ({ http2: sockets.size, sessions: sessions.open(), streams: streams.size }),
+    counters: () => ({
+      http2: sockets.size,
+      sessions: sessions.open(),
+      streams: streams.size,
+      waiting: turns.waiting(),
+    }),
     drain: () => sessions.end(),
     destroy() {
       for (const socket of sockets) socket.destroy();
