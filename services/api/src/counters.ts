@@ -23,17 +23,24 @@ export type Counters = PortCounters &
     readonly reads: number;
     /** Bytes of bodies that are received or used. */
     readonly bytes: number;
+    /** Bytes of answers that wait for their callers to take them. */
+    readonly untaken: number;
     /** Computations that wait for their account's turn of the event loop. */
     readonly computations: number;
     /** Requests whose log line is still to come. */
     readonly lines: number;
   };
 
-type Counted = { readonly port: OnePort; readonly requests: RequestsUnderWay; readonly lines: RequestLines };
+type Counted = {
+  readonly port: OnePort;
+  readonly requests: RequestsUnderWay;
+  readonly lines: RequestLines;
+  readonly untaken: () => number;
+};
 
 export function countersOf(
   parts: Pick<Deps, "requestPlaces" | "streamGates" | "costlyReads" | "bodyRoom" | "loopTurns">,
-  { port, requests, lines }: Counted,
+  { port, requests, lines, untaken }: Counted,
 ): Counters {
   const { requestPlaces, streamGates, costlyReads, bodyRoom, loopTurns } = parts;
   return {
@@ -47,6 +54,7 @@ export function countersOf(
     reflection: streamGates.reflection.open(),
     reads: costlyReads.open(),
     bytes: bodyRoom.held(),
+    untaken: untaken(),
     computations: loopTurns.waiting(),
     lines: lines.open(),
   };

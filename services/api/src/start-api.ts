@@ -28,6 +28,7 @@ import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
+import { boundUntaken } from "./http/untaken.ts";
 import { isOver } from "./http/when-over.ts";
 import { inboxRoute } from "./inbox/inbox-route.ts";
 import "@posthaste/runtime/keep-proto-members";
@@ -101,6 +102,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   await allowOrigins(app, corsOrigins);
   const { requestPlaces } = deps;
   const admission = boundRequests(app, { limits, requestPlaces, tokenPaths: TOKEN_RPC_PATHS });
+  const untaken = boundUntaken(app, limits.untakenBytesMax);
   app.addHook("onRequest", async (_request, reply) => {
     // Browsers must not guess a media type.
     reply.header("x-content-type-options", "nosniff");
@@ -126,7 +128,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     throw listenProblem(error, { host, port: options.port, settings });
   });
   const url = urlOf(app, host);
-  const counters = () => countersOf(deps, { port, requests: admission.underWay(), lines });
+  const counters = () => countersOf(deps, { port, requests: admission.underWay(), lines, untaken });
   log.info("api.started", { url });
 
   return {

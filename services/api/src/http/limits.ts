@@ -106,6 +106,11 @@ const FIXED_LIMITS = {
   batchBytesMax: 4 * MIB,
   /** The bodies that one process holds: 60 batches, or 40 of the largest events. */
   bodiesBytesMax: 256 * MIB,
+  /**
+   * The bytes of all answers that wait for their callers to take them: thirty of the largest, a page of 4 MB.
+   * An answer that is being read waits for some milliseconds.
+   */
+  untakenBytesMax: 128 * MIB,
   /** A REST request's body: a URL, a code and a secret. 1 MiB is the published limit. */
   gatewayBodyBytesMax: MIB,
   /** All headers of a request together. Node's default. */
@@ -182,6 +187,9 @@ export const PROBES_MAX = 1_000;
  * Node's clients send the next request once they have the answer.
  */
 export const PIPELINED_MAX = 20;
+
+/** How often answers that wait for their callers are added up: a process writes some tens of MB meanwhile. */
+export const UNTAKEN_CHECK_MS = 250;
 
 /**
  * Requests over HTTP/2 that are handed over in one turn of the event loop: a few milliseconds' worth, for

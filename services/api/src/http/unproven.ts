@@ -4,10 +4,12 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RequestLine } from "./request-line.ts";
 import { whenOver } from "./when-over.ts";
 
+export type Response = ServerResponse | Http2ServerResponse;
+
 /** A request and its response. */
 type Exchange = {
   readonly request: IncomingMessage | Http2ServerRequest;
-  readonly response: ServerResponse | Http2ServerResponse;
+  readonly response: Response;
   readonly line: RequestLine;
 };
 
@@ -70,7 +72,7 @@ export function waitsForBody({ request, line }: Exchange): boolean {
     : !request.complete;
 }
 
-function cutOff(response: ServerResponse | Http2ServerResponse): void {
+export function cutOff(response: Response): void {
   if (!("stream" in response)) return void response.destroy();
   response.stream.close(constants.NGHTTP2_CANCEL);
   response.stream.destroy();
