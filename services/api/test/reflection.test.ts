@@ -17,8 +17,10 @@ let t: Bench;
 let waits = 0;
 beforeAll(async () => {
   t = await startBench({
-    onWaited: () => {
-      waits += 1;
+    loopTurns: {
+      onWaited: () => {
+        waits += 1;
+      },
     },
   });
 });
