@@ -11,7 +11,7 @@ const subscription = {
   targetUrl: "https://yoursite.com/hook",
   headers: {},
   credential: "name:password-1",
-  signingKeys: [],
+  signingKeys: [`whsec_${Buffer.alloc(32).toString("base64")}`],
 };
 const answer = (bodyBytes: number) => ({
   responseHeaders: [] as [string, string][],

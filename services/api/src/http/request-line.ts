@@ -75,6 +75,7 @@ const PROBES: ReadonlySet<string | undefined> = new Set([
 
 /** The caller left before the answer began. Nobody saw it; nginx has made it known in logs. */
 const CLIENT_CLOSED_REQUEST = 499;
+const UNSUPPORTED_MEDIA_TYPE = 415;
 
 /** The route of an RPC: its service, which is in a package, and its method. */
 const RPC_ROUTE = /^\/((?:\w+\.)+\w+\/\w+)$/;
@@ -161,7 +162,8 @@ function beginLine(
     span.end();
     if (PROBES.has(rpc ?? route) && (line.code ?? "ok") === "ok" && statusCode < 400) return;
     const durationMs = Math.round(performance.now() - startedAt);
-    const codeOfRpc = line.code ?? (hasBegun ? "unread" : "canceled");
+    const unread = statusCode === UNSUPPORTED_MEDIA_TYPE ? statusCode : "unread";
+    const codeOfRpc = line.code ?? (hasBegun ? unread : "canceled");
     const code = line.isAdmitted === true ? codeOfRpc : statusOf(line, statusCode);
     observer?.completed({ call: rpc ?? route ?? "unmatched", code: String(code), durationMs });
     log.info("request.completed", {
