@@ -36,7 +36,7 @@ export function readBodies(
 }
 
 /** Returns a signal that aborts when the request is over, with an error that is its caller's. */
-function overOf(line: RequestLine): AbortSignal {
+export function overOf(line: RequestLine): AbortSignal {
   const over = new AbortController();
   line.whenOver(() => over.abort(Object.assign(new Error("the caller has left"), { statusCode: 400 })));
   return over.signal;

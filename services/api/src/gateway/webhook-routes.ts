@@ -15,6 +15,7 @@ import type { RequestLine } from "../http/request-line.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { type SubscribeParts, subscribe } from "../subscriptions/subscribe.ts";
 import { fieldsOf, fromQuery, textField } from "./parse-body.ts";
+import { overOf } from "./read-body.ts";
 import { SCHEMAS } from "./schemas.ts";
 
 const COLLECTION = "/api/Webhook";
@@ -131,18 +132,17 @@ async function* pagesOf(
   accountId: AccountId,
   line: RequestLine,
 ): AsyncGenerator<Page, undefined> {
-  const over = new AbortController();
-  line.whenOver(() => over.abort());
+  const over = overOf(line);
   for (let after: { after?: SubscriptionId } = {}; ; ) {
     const read = () => listSubscriptions(store, { accountId, ...after, limit: SUBSCRIPTIONS_AT_ONCE });
-    const page = await costlyReads.run(accountId, read, over.signal);
+    const page = await costlyReads.run(accountId, read, over);
     if (page === undefined) return;
     const last = page.at(-1);
     const isLast = last === undefined || page.length < SUBSCRIPTIONS_AT_ONCE;
     await loopTurns.wait(
       accountId,
       page.reduce((chars, one) => chars + charsOf(one), 0),
-      over.signal,
+      over,
     );
     yield { rows: page.flatMap(rowsOf), isLast };
     if (isLast) return;
