@@ -228,7 +228,8 @@ describe("a failing receiver", () => {
       body: hostile,
       headers: { "content-type": "text/html", "x-note": "<b>bold</b>" },
     });
-    await subscribe(`${receiver.url}?a=<script>`);
+    // Shorter than what is redacted where an answer repeats it.
+    await subscribe(`${receiver.url}?a=<img>`);
     const delivery = await deliveryOf(
       await ingest(JSON.stringify({ Notes: hostile })),
       DeliveryState.STARTED,

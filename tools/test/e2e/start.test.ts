@@ -135,7 +135,9 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
       TEMPORAL_PROFILE: "nowhere",
     });
     expect(status).toBe(1);
-    expect(output).toMatch(/^posthaste \w+: Temporal's settings: the profile file lacks the profile .*$/);
+    expect(output).toMatch(
+      /^posthaste \w+: Temporal's settings: .*lacks the profile "nowhere" that TEMPORAL_PROFILE names$/,
+    );
   });
 
   test("reports in one line that its database cannot be opened", () => {
