@@ -28,87 +28,94 @@ export const SERVICES = [
   ServerReflectionV1Alpha,
 ] as const;
 
-type Methods<S extends { method: object }> = Record<keyof S["method"], Access>;
+/**
+ * How many rows of the database a call may read: `few`, such as one entry or a page by an index, or `many`,
+ * up to thousands for a filter, a count or a whole catalogue.
+ */
+type Rows = "few" | "many";
 
-/** The access each RPC requires. A new RPC does not compile until it is listed here. */
-const ACCESS: Readonly<Record<string, Readonly<Record<string, Access>>>> = {
+type Rpc = readonly [access: Access, rows: Rows];
+type Methods<S extends { method: object }> = Record<keyof S["method"], Rpc>;
+
+/** What each RPC requires and may read. A new RPC does not compile until it is listed here. */
+const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
   [SubscriptionService.typeName]: {
-    createSubscription: "subscriptions:write",
-    getSubscription: "subscriptions:read",
-    listSubscriptions: "subscriptions:read",
-    updateSubscription: "subscriptions:write",
-    rotateSecret: "subscriptions:write",
-    listSigningKeys: "subscriptions:write",
-    sendTestEvent: "subscriptions:write",
-    pauseSubscription: "subscriptions:write",
-    resumeSubscription: "subscriptions:write",
-    getSubscriptionHealth: "subscriptions:read",
-    deleteSubscription: "subscriptions:write",
+    createSubscription: ["subscriptions:write", "few"],
+    getSubscription: ["subscriptions:read", "few"],
+    listSubscriptions: ["subscriptions:read", "many"],
+    updateSubscription: ["subscriptions:write", "few"],
+    rotateSecret: ["subscriptions:write", "few"],
+    listSigningKeys: ["subscriptions:write", "few"],
+    sendTestEvent: ["subscriptions:write", "few"],
+    pauseSubscription: ["subscriptions:write", "few"],
+    resumeSubscription: ["subscriptions:write", "few"],
+    getSubscriptionHealth: ["subscriptions:read", "many"],
+    deleteSubscription: ["subscriptions:write", "few"],
   } satisfies Methods<typeof SubscriptionService>,
   [EventIngestService.typeName]: {
-    ingestEvent: "events:write",
-    ingestEvents: "events:write",
+    ingestEvent: ["events:write", "few"],
+    ingestEvents: ["events:write", "few"],
   } satisfies Methods<typeof EventIngestService>,
   [EventCatalogService.typeName]: {
-    listEventTypes: "any",
-    getEventType: "any",
-    createEventType: "catalog:write",
-    updateEventType: "catalog:write",
-    archiveEventType: "catalog:write",
-    getSchemaCheck: "any",
-    setSchemaCheck: "catalog:write",
+    listEventTypes: ["any", "many"],
+    getEventType: ["any", "few"],
+    createEventType: ["catalog:write", "few"],
+    updateEventType: ["catalog:write", "few"],
+    archiveEventType: ["catalog:write", "few"],
+    getSchemaCheck: ["any", "few"],
+    setSchemaCheck: ["catalog:write", "few"],
   } satisfies Methods<typeof EventCatalogService>,
   [DeliveryService.typeName]: {
-    getDelivery: "deliveries:read",
-    listDeliveries: "deliveries:read",
-    listAttempts: "deliveries:read",
-    getEvent: "deliveries:read",
-    retryDelivery: "deliveries:write",
-    resendDelivery: "deliveries:write",
-    cancelDelivery: "deliveries:write",
-    watchDeliveries: "deliveries:read",
-    recoverDeliveries: "deliveries:write",
-    replayEvents: "deliveries:write",
-    getRecovery: "deliveries:read",
-    listRecoveries: "deliveries:read",
-    pauseRecovery: "deliveries:write",
-    resumeRecovery: "deliveries:write",
-    cancelRecovery: "deliveries:write",
+    getDelivery: ["deliveries:read", "few"],
+    listDeliveries: ["deliveries:read", "many"],
+    listAttempts: ["deliveries:read", "few"],
+    getEvent: ["deliveries:read", "few"],
+    retryDelivery: ["deliveries:write", "few"],
+    resendDelivery: ["deliveries:write", "few"],
+    cancelDelivery: ["deliveries:write", "few"],
+    watchDeliveries: ["deliveries:read", "many"],
+    recoverDeliveries: ["deliveries:write", "many"],
+    replayEvents: ["deliveries:write", "many"],
+    getRecovery: ["deliveries:read", "few"],
+    listRecoveries: ["deliveries:read", "few"],
+    pauseRecovery: ["deliveries:write", "few"],
+    resumeRecovery: ["deliveries:write", "few"],
+    cancelRecovery: ["deliveries:write", "few"],
   } satisfies Methods<typeof DeliveryService>,
   [StatisticsService.typeName]: {
-    getStatistics: "deliveries:read",
+    getStatistics: ["deliveries:read", "many"],
   } satisfies Methods<typeof StatisticsService>,
   [AccountService.typeName]: {
-    createAccount: "admin",
-    listAccounts: "admin",
-    setLane: "admin",
-    createToken: "admin",
-    listTokens: "admin",
-    revokeToken: "admin",
-    createPortalLink: "admin",
-    eraseAccount: "admin",
-    eraseEvents: "admin",
-    getErasure: "admin",
+    createAccount: ["admin", "few"],
+    listAccounts: ["admin", "few"],
+    setLane: ["admin", "few"],
+    createToken: ["admin", "few"],
+    listTokens: ["admin", "few"],
+    revokeToken: ["admin", "few"],
+    createPortalLink: ["admin", "few"],
+    eraseAccount: ["admin", "few"],
+    eraseEvents: ["admin", "few"],
+    getErasure: ["admin", "few"],
   } satisfies Methods<typeof AccountService>,
   [SessionService.typeName]: {
-    openSession: "public",
-    getSession: "any",
+    openSession: ["public", "few"],
+    getSession: ["any", "few"],
   } satisfies Methods<typeof SessionService>,
   [InboxService.typeName]: {
-    createInbox: "subscriptions:write",
-    setInboxAnswer: "subscriptions:write",
-    watchInbox: "subscriptions:read",
+    createInbox: ["subscriptions:write", "few"],
+    setInboxAnswer: ["subscriptions:write", "few"],
+    watchInbox: ["subscriptions:read", "few"],
   } satisfies Methods<typeof InboxService>,
   [Health.typeName]: {
-    check: "public",
-    watch: "public",
-    list: "public",
+    check: ["public", "few"],
+    watch: ["public", "few"],
+    list: ["public", "few"],
   } satisfies Methods<typeof Health>,
   [ServerReflection.typeName]: {
-    serverReflectionInfo: "public",
+    serverReflectionInfo: ["public", "few"],
   } satisfies Methods<typeof ServerReflection>,
   [ServerReflectionV1Alpha.typeName]: {
-    serverReflectionInfo: "public",
+    serverReflectionInfo: ["public", "few"],
   } satisfies Methods<typeof ServerReflectionV1Alpha>,
 };
 
@@ -125,13 +132,26 @@ export const TOKEN_RPC_PATHS: ReadonlySet<string> = new Set(
 export const RPC_METHODS: ReadonlyMap<string, readonly string[]> = new Map(
   SERVICES.flatMap((service) =>
     service.methods.map((method) => {
-      const isRead = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
-      return [`/${service.typeName}/${method.name}`, isRead ? ["GET", "POST"] : ["POST"]] as const;
+      return [`/${service.typeName}/${method.name}`, isRead(method) ? ["GET", "POST"] : ["POST"]] as const;
     }),
   ),
 );
 
 /** Returns the access a method requires; `admin` for a method that is not listed. */
 export function accessTo(method: DescMethod): Access {
-  return ACCESS[method.parent.typeName]?.[method.localName] ?? "admin";
+  return listed(method)?.[0] ?? "admin";
+}
+
+/** Returns the rows that a method may read; undefined for a method that is not listed. */
+export function rowsOf(method: DescMethod): Rows | undefined {
+  return listed(method)?.[1];
+}
+
+/** Returns whether a method changes nothing. */
+export function isRead({ idempotency }: DescMethod): boolean {
+  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+function listed({ parent, localName }: DescMethod): Rpc | undefined {
+  return RPCS[parent.typeName]?.[localName];
 }

@@ -1,7 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import { SMALL_BYTES_MAX, type Turn } from "../access/loop-turns.ts";
+import { isRead } from "./access.ts";
 import { TURN } from "./call-values.ts";
 import { encodedSize } from "./encoded-size.ts";
 
@@ -22,10 +21,6 @@ export function answerInTurn(): Interceptor {
     await turn(encodedSize(response.message, SMALL_BYTES_MAX));
     return response;
   };
-}
-
-function isRead({ idempotency }: DescMethod): boolean {
-  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 async function* eachInTurn<T>(stream: AsyncIterable<T>, turn: Turn): AsyncGenerator<T> {

@@ -35,7 +35,9 @@ export function boundUntaken(app: FastifyInstance, bytesMax: number): () => numb
     const callers = new Map<AccountId | undefined, Untaken[]>();
     for (const response of waiting) {
       const caller = inFlight.get(response)?.accountId;
-      callers.set(caller, [...(callers.get(caller) ?? []), { response, bytes: response.writableLength }]);
+      const answers = callers.get(caller) ?? [];
+      callers.set(caller, answers);
+      answers.push({ response, bytes: response.writableLength });
     }
     for (const { response } of beyond(bytesMax, [...callers.values()])) cutOff(response);
   };
