@@ -142,7 +142,10 @@ export function accessTo(method: DescMethod): Access {
   return listed(method)?.[0] ?? "admin";
 }
 
-/** Returns the rows that a method may read; undefined for a method that is not listed. */
+/**
+ * Returns the rows that a method may read; undefined for one that is not listed: a service that is not ours
+ * reads none.
+ */
 export function rowsOf(method: DescMethod): Rows | undefined {
   return listed(method)?.[1];
 }

@@ -9,7 +9,7 @@ import { callerIn, OVER } from "./call-values.ts";
  */
 export function boundCostlyReads({ costlyReads }: Pick<Deps, "costlyReads">): Interceptor {
   return (next) => async (request) => {
-    if (request.stream || rowsOf(request.method) === "few") return await next(request);
+    if (request.stream || rowsOf(request.method) !== "many") return await next(request);
     const { contextValues } = request;
     const { accountId } = callerIn(contextValues);
     const over = contextValues.get(OVER);
