@@ -10,7 +10,7 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
@@ -20,6 +20,7 @@ import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { checkOptions } from "./check-options.ts";
+import { GrpcSessions } from "./grpc-sessions.ts";
 import { addIdempotencyKeys } from "./idempotency-keys.ts";
 import { DEADLINE_AT, retrySafely } from "./retry.ts";
 import { suspectBaseUrl } from "./suspect-base-url.ts";
@@ -149,7 +150,7 @@ function connectTo(shared: Shared): { transport: Transport; close: () => void } 
  * every later call.
  */
 function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
-  const sessionManager = new Http2SessionManager(shared.baseUrl, {
+  const sessionManager = new GrpcSessions(shared.baseUrl, {
     pingIntervalMs: PING_INTERVAL_MS,
     pingTimeoutMs: PING_TIMEOUT_MS,
   });

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
 import { createPosthasteClient } from "../src/index.ts";
@@ -25,6 +27,17 @@ const errorOf = async (call: Promise<unknown>): Promise<ConnectError> =>
       (error: unknown) => error,
     ),
   );
+
+/** Returns a TCP server's URL. */
+async function urlOf(answer: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    answer(socket);
+  });
+  closing.push(async () => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 const forever = () => new Promise<never>(() => {});
 const breakFirst =
@@ -103,4 +116,22 @@ test("over grpc, a silent connection is detected, and the ingest is retried on a
   expect((await client.events.ingestEvent(EVENT)).eventId).toBe("evt_1");
   expect(server.connections()).toBe(2);
   expect(new Set(server.calls).size).toBe(1);
+});
+
+describe("over gRPC", () => {
+  const REFUSAL = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["answers in HTTP/1.1", (socket) => socket.on("data", () => socket.end(REFUSAL))],
+    ["answers before it is asked", (socket) => socket.end(REFUSAL)],
+    ["answers in HTTP/1.1 and stays", (socket) => socket.write(REFUSAL)],
+  ])("a server that %s fails the calls, and nothing else", async (_, answer) => {
+    const baseUrl = await urlOf(answer);
+    const client = createPosthasteClient({ baseUrl, token: "pht_test", protocol: "grpc", attemptsMax: 1 });
+    closing.push(client.close);
+    // An error that nobody listens for would end this process: vitest reports it.
+    for (let n = 0; n < 3; n++) {
+      expect((await errorOf(client.events.ingestEvent(EVENT))).message).toContain("check baseUrl");
+    }
+  });
 });
