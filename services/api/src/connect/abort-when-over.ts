@@ -3,7 +3,7 @@ import { createDeadlineSignal } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnect } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpc } from "@connectrpc/connect/protocol-grpc";
 import { LINE, OVER } from "./call-values.ts";
-import { compressUntil } from "./compressions.ts";
+import { compressFor } from "./compressions.ts";
 import { TIMER_MS_MAX } from "./far-deadlines.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
@@ -18,7 +18,7 @@ export function abortWhenOver(router: ConnectRouter): void {
   wrapHandlers(router, (handler) => (request) => {
     const { contextValues } = request;
     const line = contextValues?.get(LINE);
-    if (line === undefined) throw new Error("this call has no log line");
+    if (contextValues === undefined || line === undefined) throw new Error("this call has no log line");
     const over = new AbortController();
     const deadline = createDeadlineSignal(deadlineMs(request.header));
     line.whenOver(() => {
@@ -26,8 +26,8 @@ export function abortWhenOver(router: ConnectRouter): void {
       over.abort();
     });
     const signal = AbortSignal.any([over.signal, deadline.signal]);
-    contextValues?.set(OVER, signal);
-    return compressUntil(signal, () => handler({ ...request, signal }));
+    contextValues.set(OVER, signal);
+    return compressFor(contextValues, () => handler({ ...request, signal }));
   });
 }
 

@@ -66,6 +66,7 @@ function boundsFor(bodyRoom: BodyRoom, { accountId }: Principal, call: Call): Bo
   const part = bodyRoom.begin(accountId);
   call.line.whenOver(part.end);
   return {
+    accountId,
     bytesMax: call.bytesMax,
     over: call.over,
     count(bytes) {

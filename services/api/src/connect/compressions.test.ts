@@ -1,6 +1,8 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { createContextValues } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { COMPRESSIONS, compressUntil } from "./compressions.ts";
+import { OVER } from "./call-values.ts";
+import { COMPRESSIONS, compressFor } from "./compressions.ts";
 
 const LARGE = Buffer.from("invoice ".repeat(100_000));
 
@@ -13,7 +15,7 @@ describe.each(COMPRESSIONS)("what $name compresses", ({ name, compress }) => {
   test("is nothing for a call that ends while it waits for others", async () => {
     const over = new AbortController();
     const others = [compress(LARGE), compress(LARGE)];
-    const left = compressUntil(over.signal, () => compress(LARGE));
+    const left = compressFor(createContextValues().set(OVER, over.signal), () => compress(LARGE));
     over.abort();
     expect((await left).length).toBe(0);
     for (const { length } of await Promise.all(others)) expect(length).toBeGreaterThan(0);

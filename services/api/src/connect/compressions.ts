@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
+import type { ContextValues } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { ANONYMOUS } from "../access/loop-turns.ts";
+import { OVER, PRINCIPAL } from "./call-values.ts";
 import { brotliDecompress, gunzip, type Inflate } from "./inflate.ts";
 import { createSlots } from "./slots.ts";
 
@@ -23,17 +26,20 @@ const GZIP_LEVEL = 1;
 const BROTLI_QUALITY = 1;
 
 const inSlot = createSlots(COMPRESSING_MAX);
-const callOver = new AsyncLocalStorage<AbortSignal>();
+const callValues = new AsyncLocalStorage<ContextValues>();
 const gzipAsync = promisify(gzip);
 const brotliAsync = promisify(brotliCompress);
 const NOTHING = new Uint8Array(0);
 
 /**
- * Makes a call whose answer is compressed only as long as somebody waits for it. That cannot be known of the
- * later messages of a stream; each of them is compressed when the one before it has been sent.
+ * Makes a call whose answer is compressed in its account's turn, and only as long as somebody waits for it.
+ * That cannot be known of the later messages of a stream; each of them is compressed when the one before it
+ * has been sent.
+ *
+ * @param values of the call, with its signal and, once it is authorized, its caller
  */
-export function compressUntil<T>(over: AbortSignal, call: () => T): T {
-  return callOver.run(over, call);
+export function compressFor<T>(values: ContextValues, call: () => T): T {
+  return callValues.run(values, call);
 }
 
 /** A compression of messages. What it costs is not for the caller to choose. */
@@ -62,10 +68,13 @@ function compressionWith(
   return {
     name,
     inflate,
-    decompress: async (bytes, bytesMax) => await inflate(bytes, { bytesMax, count() {}, over: undefined }),
+    decompress: async (bytes, bytesMax) =>
+      await inflate(bytes, { accountId: ANONYMOUS, bytesMax, count() {}, over: undefined }),
     async compress(bytes) {
-      const over = callOver.getStore();
-      return await inSlot(async () => (over?.aborted === true ? NOTHING : await compress(bytes)));
+      const values = callValues.getStore();
+      const over = values?.get(OVER);
+      const accountId = values?.get(PRINCIPAL)?.accountId ?? ANONYMOUS;
+      return await inSlot(accountId, async () => (over?.aborted === true ? NOTHING : await compress(bytes)));
     },
   };
 }

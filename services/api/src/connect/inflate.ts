@@ -1,5 +1,6 @@
 import { type BrotliDecompress, createBrotliDecompress, createGunzip, type Gunzip } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { AccountId } from "@posthaste/domain";
 import { createSlots } from "./slots.ts";
 
 /** How much is decompressed, in bytes, before it is counted: a fraction of a millisecond of a thread. */
@@ -8,6 +9,8 @@ const PIECE_BYTES = 65_536;
 const INFLATING_MAX = 4;
 
 export type InflateBounds = {
+  /** Whose turn it takes. */
+  readonly accountId: AccountId;
   readonly bytesMax: number;
   /** Called with the size of each piece as it is decompressed; may throw. */
   readonly count: (bytes: number) => void;
@@ -31,7 +34,7 @@ function inflateWith(create: () => Gunzip | BrotliDecompress): Inflate {
   return async (bytes, bounds) => {
     // As Connect reads what is empty.
     if (bytes.length === 0) return new Uint8Array(0);
-    return await inSlot(async () => {
+    return await inSlot(bounds.accountId, async () => {
       bounds.over?.throwIfAborted();
       const inflater = create();
       // What the bounds throw is no error of the stream's.

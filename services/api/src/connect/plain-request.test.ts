@@ -2,6 +2,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
+import type { AccountId } from "@posthaste/domain";
 import { describe, expect, test } from "vitest";
 import { plainRequest } from "./plain-request.ts";
 import type { Request } from "./wrap-handlers.ts";
@@ -52,6 +53,7 @@ async function read(sent: Sent, over?: AbortSignal, room = Number.POSITIVE_INFIN
   const counted: number[] = [];
   const method = sent.method === "GET" ? EventCatalogService.method.getEventType : INGEST;
   const bounds = {
+    accountId: 1 as AccountId,
     bytesMax: 6 * MIB,
     over,
     count(bytes: number) {

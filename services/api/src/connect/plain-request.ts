@@ -9,7 +9,7 @@ import {
   transformJoinEnvelopes,
   transformSplitEnvelope,
 } from "@connectrpc/connect/protocol";
-import { Refusal } from "@posthaste/domain";
+import { type AccountId, Refusal } from "@posthaste/domain";
 import type { Turn } from "../access/loop-turns.ts";
 import { COMPRESSIONS } from "./compressions.ts";
 import { requireFewFields, requireFewSigns } from "./count-values.ts";
@@ -19,6 +19,8 @@ import type { Request } from "./wrap-handlers.ts";
 
 type Body = AsyncIterable<Uint8Array>;
 export type Bounds = {
+  /** Whose call it is. */
+  readonly accountId: AccountId;
   /** A message's bytes, uncompressed. */
   readonly bytesMax: number;
   /** Called with bytes as they arrive or are decompressed; may throw. */
@@ -107,12 +109,12 @@ function encodingNameFor(type: string): string {
 }
 
 /** Returns the compression with this name, which counts what it decompresses; undefined: there is none. */
-function compressionOf(name: string | null, { count, over }: Bounds): Compression | undefined {
+function compressionOf(name: string | null, { accountId, count, over }: Bounds): Compression | undefined {
   const known = COMPRESSIONS.find((compression) => compression.name === name);
   if (known === undefined) return undefined;
   return {
     ...known,
-    decompress: async (bytes, bytesMax) => await known.inflate(bytes, { bytesMax, count, over }),
+    decompress: async (bytes, bytesMax) => await known.inflate(bytes, { accountId, bytesMax, count, over }),
   };
 }
 

@@ -1,12 +1,15 @@
+import type { AccountId } from "@posthaste/domain";
 import { expect, test } from "vitest";
 import { createSlots } from "./slots.ts";
+
+const [OURS, THEIRS] = [1, 2] as AccountId[] as [AccountId, AccountId];
 
 test("at most so many tasks run at once, in the order in which they came, also after one that fails", async () => {
   const inSlot = createSlots(2);
   const begun: number[] = [];
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<number>());
   const all = ends.map(({ promise }, i) =>
-    inSlot(async () => {
+    inSlot(OURS, async () => {
       begun.push(i);
       return await promise;
     }),
@@ -18,4 +21,14 @@ test("at most so many tasks run at once, in the order in which they came, also a
   for (const i of [0, 2, 3, 4]) ends[i]?.resolve(i);
   expect(await Promise.all([all[0], ...all.slice(2)])).toEqual([0, 2, 3, 4]);
   expect(begun).toEqual([0, 1, 2, 3, 4]);
+});
+
+test("an account's task waits for one of another's, however many of those came before", async () => {
+  const inSlot = createSlots(1);
+  const begun: string[] = [];
+  const note = (name: string) => async () => void begun.push(name);
+  const others = Array.from({ length: 10 }, (_, i) => inSlot(OURS, note(`ours ${i}`)));
+  await Promise.all([...others, inSlot(THEIRS, note("theirs"))]);
+  expect(begun.indexOf("theirs")).toBe(2);
+  expect(begun).toHaveLength(11);
 });
