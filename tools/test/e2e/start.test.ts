@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -146,10 +146,12 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
     );
   });
 
-  test("reports in one line that its database's folder cannot be created", () => {
-    expect(startOf(service, { DATABASE_URL: "sqlite:/proc/posthaste/a.db" }).output).toBe(
-      `posthaste ${service}: the database cannot be opened (ENOENT): check DATABASE_URL`,
+  test("reports in one line that its database's file does not exist, and makes none", () => {
+    const folder = join(tmpdir(), `posthaste-mistyped-${process.pid}`);
+    expect(startOf(service, { DATABASE_URL: `sqlite:${join(folder, "a.db")}` }).output).toBe(
+      `posthaste ${service}: the database's file does not exist: check DATABASE_URL, or run npm run migrate`,
     );
+    expect(existsSync(folder)).toBe(false);
   });
 
   test("reports in one line that a setting for Temporal is unusable, without the setting", async () => {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { asOne } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
 import { Contended } from "./contended.ts";
@@ -52,6 +53,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
   const connections = SQLITE_URL.test(options.url) ? 1 : (options.poolSize ?? POOL_SIZE_DEFAULT);
   return { db, seam, sealer, connections, ping: boundPing(ask, deadlines.pingMs) };
+}
+
+/** Returns whether the URL is that of an SQLite file that does not exist. */
+export function lacksFile(url: string): boolean {
+  const path = SQLITE_URL.test(url) ? url.slice("sqlite:".length) : ":memory:";
+  return path !== ":memory:" && statSync(path, { throwIfNoEntry: false }) === undefined;
 }
 
 /** Closes every connection within seconds. Statements still in flight on a silent connection are cut off. */

@@ -1,7 +1,5 @@
 import { Refusal } from "@posthaste/domain";
-
-/** Fields of a form or a query. A call has three at most; the rest is room for what tools add. */
-const FIELDS_MAX = 100;
+import { FIELDS_MAX } from "../http/limits.ts";
 
 /** The fields of a request, from JSON or a form. {@link textField} checks a value's type when it is read. */
 export type Fields = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { HEADER_FIELDS_MAX, QUERY_FIELDS_MAX } from "./limits.ts";
+import { FIELDS_MAX, HEADER_FIELDS_MAX } from "./limits.ts";
 import { sendProblem } from "./problem.ts";
 import { REFUSALS } from "./refusal-table.ts";
 
@@ -21,11 +21,11 @@ export function boundHeads(app: FastifyInstance): void {
         reason: "MESSAGE_UNREADABLE",
       });
     }
-    if (url.split("&", QUERY_FIELDS_MAX + 1).length <= QUERY_FIELDS_MAX) return;
+    if (url.split("&", FIELDS_MAX + 1).length <= FIELDS_MAX) return;
     return sendProblem(reply, {
       title: REFUSALS.invalid.title,
       status: REFUSALS.invalid.http,
-      detail: `the URL has more than ${QUERY_FIELDS_MAX} fields in its query; send only those you need`,
+      detail: `the URL has more than ${FIELDS_MAX} fields in its query; send only those you need`,
       reason: "MESSAGE_UNREADABLE",
     });
   });

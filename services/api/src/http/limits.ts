@@ -176,8 +176,8 @@ export const REFUSED_MAX = 1_000;
  */
 export const HEADER_FIELDS_MAX = 200;
 
-/** Fields in the query of a request. A call has five at most; the rest is room for what tools add. */
-export const QUERY_FIELDS_MAX = 100;
+/** Fields of a form or of a query. A call has five at most; the rest is room for what tools add. */
+export const FIELDS_MAX = 100;
 
 /** Probes in flight; beyond, the oldest is cut off. Whoever asks gives up after some seconds anyway. */
 export const PROBES_MAX = 1_000;
