@@ -12,12 +12,12 @@ describe.each(COMPRESSIONS)("what $name compresses", ({ name, compress }) => {
     expect(inflate(await compress(LARGE)).equals(LARGE)).toBe(true);
   });
 
-  test("is nothing for a call that ends while it waits for others", async () => {
+  test("is left out of a call that ends while it waits for others", async () => {
     const over = new AbortController();
     const others = [compress(LARGE), compress(LARGE)];
     const left = compressFor(createContextValues().set(OVER, over.signal), () => compress(LARGE));
-    over.abort();
-    expect((await left).length).toBe(0);
+    over.abort(new Error("has left"));
+    await expect(left).rejects.toThrow("has left");
     for (const { length } of await Promise.all(others)) expect(length).toBeGreaterThan(0);
   });
 });

@@ -29,7 +29,6 @@ const inSlot = createSlots(COMPRESSING_MAX);
 const callValues = new AsyncLocalStorage<ContextValues>();
 const gzipAsync = promisify(gzip);
 const brotliAsync = promisify(brotliCompress);
-const NOTHING = new Uint8Array(0);
 
 /**
  * Makes a call whose answer is compressed in its account's turn, and only as long as somebody waits for it.
@@ -47,6 +46,12 @@ export type BoundedCompression = Compression & {
   /** Decompresses within bounds; `decompress` has none but a size. */
   readonly inflate: Inflate;
 };
+
+/** Returns whose call it is, and what aborts when nobody waits for it any more. */
+function currentCall() {
+  const values = callValues.getStore();
+  return { accountId: values?.get(PRINCIPAL)?.accountId ?? ANONYMOUS, over: values?.get(OVER) };
+}
 
 export const COMPRESSIONS: readonly BoundedCompression[] = [
   compressionWith("gzip", gunzip, (bytes) => gzipAsync(bytes, { level: GZIP_LEVEL })),
@@ -68,13 +73,10 @@ function compressionWith(
   return {
     name,
     inflate,
-    decompress: async (bytes, bytesMax) =>
-      await inflate(bytes, { accountId: ANONYMOUS, bytesMax, count() {}, over: undefined }),
+    decompress: async (bytes, bytesMax) => await inflate(bytes, { ...currentCall(), bytesMax, count() {} }),
     async compress(bytes) {
-      const values = callValues.getStore();
-      const over = values?.get(OVER);
-      const accountId = values?.get(PRINCIPAL)?.accountId ?? ANONYMOUS;
-      return await inSlot(accountId, async () => (over?.aborted === true ? NOTHING : await compress(bytes)));
+      const { accountId, over } = currentCall();
+      return await inSlot(accountId, async () => await compress(bytes), over);
     },
   };
 }

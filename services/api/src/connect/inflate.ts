@@ -34,8 +34,7 @@ function inflateWith(create: () => Gunzip | BrotliDecompress): Inflate {
   return async (bytes, bounds) => {
     // As Connect reads what is empty.
     if (bytes.length === 0) return new Uint8Array(0);
-    return await inSlot(bounds.accountId, async () => {
-      bounds.over?.throwIfAborted();
+    const inflated = async () => {
       const inflater = create();
       // What the bounds throw is no error of the stream's.
       let unreadable: unknown;
@@ -49,7 +48,8 @@ function inflateWith(create: () => Gunzip | BrotliDecompress): Inflate {
         if (error !== unreadable) throw error;
         throw new ConnectError("decompression failed", Code.InvalidArgument);
       }
-    });
+    };
+    return await inSlot(bounds.accountId, inflated, bounds.over);
   };
 }
 

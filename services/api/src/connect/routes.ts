@@ -16,6 +16,7 @@ import { abortWhenOver } from "./abort-when-over.ts";
 import { accessTo, SERVICES } from "./access.ts";
 import { accountService } from "./account-service.ts";
 import { answerInTurn } from "./answer-in-turn.ts";
+import { answerWhenLate } from "./answer-when-late.ts";
 import { authorizeFirst } from "./authorize-first.ts";
 import { checkRules } from "./check-rules.ts";
 import { completeErrors } from "./complete-errors.ts";
@@ -73,6 +74,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
     serve(ServerReflection, reflection);
     // Most tools still call this version first; the two differ only in their name.
     serve(ServerReflectionV1Alpha, reflection as unknown as ServiceImpl<typeof ServerReflectionV1Alpha>);
+    answerWhenLate(router);
     forgetFarDeadlines(router);
     completeErrors(router);
     authorizeFirst(router, deps);

@@ -1,20 +1,54 @@
-import { type AccountId, createFairQueue } from "@posthaste/domain";
+import { type AccountId, createDebts, createFairQueue, type DebtTerms } from "@posthaste/domain";
 
-/** Runs at most so many tasks at once. Accounts take turns, and the tasks of one keep their order. */
-export type Slots = <T>(accountId: AccountId, task: () => Promise<T>) => Promise<T>;
+/**
+ * What accounts owe for the time of their tasks decides whose is next. It is repaid as fast as one task at a
+ * time runs it up. An account comes after others for one second at most for what it owes.
+ */
+const DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 1 };
 
-/** What waits is bounded by the places of the requests that it belongs to. */
-export function createSlots(atOnceMax: number): Slots {
+/**
+ * Runs at most so many tasks at once. The account that owes least is next; those that owe the same take turns,
+ * and the tasks of one keep their order.
+ *
+ * @param signal aborts when nobody waits for the task any more, which takes it out of the queue
+ * @throws the signal's reason; what the task throws
+ */
+export type Slots = <T>(
+  accountId: AccountId,
+  task: () => Promise<T>,
+  signal: AbortSignal | undefined,
+) => Promise<T>;
+
+/**
+ * What waits is bounded by the places of the requests that it belongs to.
+ *
+ * @param now milliseconds of a monotonic clock
+ */
+export function createSlots(atOnceMax: number, now: () => number = () => performance.now()): Slots {
+  const debts = createDebts(DEBTS, now);
   const waiting = createFairQueue<() => void>();
   let running = 0;
-  return async (accountId, task) => {
-    // Whoever ends hands its slot to the next, so nobody can come in between.
-    if (running === atOnceMax) await new Promise<void>((resolve) => waiting.add(accountId, resolve));
+  const waitForSlot = async (accountId: AccountId, signal: AbortSignal | undefined) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = () => {
+      waiting.remove(accountId, resolve);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    waiting.add(accountId, resolve);
+    await promise.finally(() => signal?.removeEventListener("abort", leave));
+  };
+  return async (accountId, task, signal) => {
+    signal?.throwIfAborted();
+    if (running === atOnceMax) await waitForSlot(accountId, signal);
     else running += 1;
+    const end = debts.begin(accountId);
     try {
       return await task();
     } finally {
-      const next = waiting.next();
+      end();
+      // Whoever ends hands its slot to the next, so nobody can come in between.
+      const next = waiting.next(undefined, debts.of);
       if (next === undefined) running -= 1;
       else next();
     }
