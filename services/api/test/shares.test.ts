@@ -125,7 +125,7 @@ test.each([
   const refused = await Promise.race(answers);
   expect(refused).toMatch(/^HTTP\/1\.1 429 /);
   expect(refused.toLowerCase()).toContain("retry-after: 1");
-  expect(refused).toContain("its part of 100000; send fewer at once");
+  expect(refused).toContain("its part of 100000; send and read fewer at once");
   await other.events.ingestEvent(event(15_000));
   for (const socket of sockets) socket.destroy();
   await expect

@@ -106,7 +106,7 @@ describe("what a message takes once it is decompressed counts among the bodies o
     t = await startBench({ limits: { bodiesBytesMax: ROOM_BYTES } });
   });
   const message = Buffer.from(`{"eventType":"invoice_sent","dataJson":"{}"${" ".repeat(2 * ROOM_BYTES)}}`);
-  const full = "are being read hold";
+  const full = "are under way hold";
 
   test("in a body", async () => {
     const { status, body } = await send({ method: INGEST, body: message });

@@ -71,7 +71,7 @@ describe("the room for bodies", () => {
     const refused = () => {
       for (const body of mine) body.receive(100);
     };
-    expect(refused).toThrow(/^the requests of this account that are being read hold 800 bytes/);
+    expect(refused).toThrow(/^the messages of this account that are under way hold 800 bytes/);
     const other = room.begin(2 as AccountId);
     other.receive(150);
     expect(() => other.receive(100)).toThrow(Refusal);

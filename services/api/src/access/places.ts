@@ -92,14 +92,15 @@ export function createCount<Id>() {
   };
 }
 
-/** The memory for bodies that are being received or used, which accounts share. */
+/** The memory for bodies that are being received or used, and for answers, which accounts share. */
 export type BodyRoom = {
   /** Returns a body's part of it. */
   begin(accountId: AccountId): {
     /**
-     * Counts bytes that have arrived; after the end none, since nobody would give them back.
+     * Counts bytes that have arrived, or wait to be sent; after the end none, since nobody would give them
+     * back.
      *
-     * @throws Refusal `too_many` if the account's bodies hold its part
+     * @throws Refusal `too_many` if the account's messages hold its part
      */
     receive(bytes: number): void;
     /** Gives all of its bytes back; call it once. */
@@ -109,7 +110,7 @@ export type BodyRoom = {
   held(): number;
 };
 
-/** @param bytesMax all accounts' bodies together */
+/** @param bytesMax all accounts' messages together */
 export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom {
   const byAccount = createCount<AccountId>();
   let held = 0;
@@ -126,7 +127,7 @@ export function createBodyRoom(bytesMax: number, retryAfterMs: number): BodyRoom
           if (bytes > (ofAccount > own ? roomToShare(ofAccount, free) : free)) {
             throw new Refusal(
               "too_many",
-              `the requests of this account that are being read hold ${ofAccount} bytes, its part of ${bytesMax}; send fewer at once`,
+              `the messages of this account that are under way hold ${ofAccount} bytes, its part of ${bytesMax}; send and read fewer at once`,
               { reason: "BODIES_FULL", retryAfterMs },
             );
           }

@@ -9,7 +9,7 @@ import type { BodyRoom } from "../access/places.ts";
 import type { Limits } from "../http/limits.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
-import { LINE, OVER, PRINCIPAL, REFUSED, TURN } from "./call-values.ts";
+import { HOLD, LINE, OVER, PRINCIPAL, REFUSED, TURN } from "./call-values.ts";
 import { messageBytesMax } from "./message-bytes.ts";
 import { type Bounds, plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -50,7 +50,10 @@ export function authorizeFirst(
           const over = contextValues.get(OVER);
           const turn: Turn = async (bytes) => await parts.loopTurns.wait(principal.accountId, bytes, over);
           contextValues.set(TURN, turn);
-          const bounds = boundsFor(parts.bodyRoom, principal, { method, line, bytesMax, turn, over });
+          const part = parts.bodyRoom.begin(principal.accountId);
+          line.whenOver(part.end);
+          contextValues.set(HOLD, part.receive);
+          const bounds = boundsFor(part.receive, principal, { method, line, bytesMax, turn, over });
           plain = await plainRequest(request, method, bounds);
         }
       } catch (error) {
@@ -61,17 +64,15 @@ export function authorizeFirst(
   });
 }
 
-/** Returns the bounds of a call. Its bytes count among those of its account until it is over. */
-function boundsFor(bodyRoom: BodyRoom, { accountId }: Principal, call: Call): Bounds {
-  const part = bodyRoom.begin(accountId);
-  call.line.whenOver(part.end);
+/** Returns the bounds of a call's message. */
+function boundsFor(hold: (bytes: number) => void, { accountId }: Principal, call: Call): Bounds {
   return {
     accountId,
     bytesMax: call.bytesMax,
     over: call.over,
     count(bytes) {
       try {
-        part.receive(bytes);
+        hold(bytes);
       } catch (error) {
         throw answeredWith(error, call);
       }

@@ -24,6 +24,13 @@ export const OVER = createContextKey<AbortSignal | undefined>(undefined);
 /** Waits for a turn of the event loop of the call's account. */
 export const TURN = createContextKey<Turn | undefined>(undefined);
 
+/**
+ * Counts bytes that the call holds until it is over among those of its account.
+ *
+ * Throws Refusal `too_many` if the account holds its part.
+ */
+export const HOLD = createContextKey<((bytes: number) => void) | undefined>(undefined);
+
 /** Returns a call's context values, which hold the request's log line. */
 export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);

@@ -104,7 +104,7 @@ const FIXED_LIMITS = {
   eventBytesMax: 6 * MIB + 65_536,
   /** The body of a batch of events: one transaction's worth, below a database packet of 16 MiB as hex. */
   batchBytesMax: 4 * MIB,
-  /** The bodies that one process holds: 60 batches, or 40 of the largest events. */
+  /** The bodies and answers that one process holds: 60 batches, 40 of the largest events, or 64 lists. */
   bodiesBytesMax: 256 * MIB,
   /**
    * The bytes of all answers that wait for their callers to take them: thirty of the largest, a page of 4 MB.

@@ -264,7 +264,8 @@ export enum ErrorReason {
   STREAMS_FULL = 33,
 
   /**
-   * The bodies that the server is receiving for the account take too much memory. Send fewer at once.
+   * What the server receives from the account, and its answers to it, take too much memory. Send and read
+   * fewer at once.
    *
    * @generated from enum value: ERROR_REASON_BODIES_FULL = 34;
    */
