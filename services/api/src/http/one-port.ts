@@ -184,11 +184,13 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
       responses: [...connections.values()].reduce((sum, { inFlight }) => sum + inFlight.size, 0),
     }),
     take(socket: Socket) {
-      const inFlight = new Set<ServerResponse>();
-      connections.set(socket, { inFlight });
+      const connection: Http1Connection = { inFlight: new Set() };
+      connections.set(socket, connection);
       socket.once("close", () => {
         connections.delete(socket);
-        endUnheard(inFlight);
+        endUnheard(connection.inFlight);
+        // Node does not, if it is answered: what waits for its end would keep it in memory.
+        setImmediate(() => connection.arriving?.req.destroy());
       });
       // Node calls this after an answer that says that the connection closes.
       socket.destroySoon = () => endConnection(socket);
@@ -219,13 +221,30 @@ function noteInFlight(connection: Http1Connection, request: PlainRequest, respon
   response.once("close", () => connection.inFlight.delete(response));
 }
 
+/**
+ * Cuts a stream off that stands still for this long.
+ *
+ * Node clears the timer when it closes the stream, but then the stream must not be destroyed yet, as one is
+ * whose connection breaks. Nor may the timer be set later, on one that was reset in the write that opened it.
+ * The timer would keep the stream in memory for the rest of its time.
+ */
+function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
+  if (stream.closed) return;
+  stream.setTimeout(withinMs, () => stream.close(constants.NGHTTP2_CANCEL));
+  const { destroy } = stream;
+  stream.destroy = (error) => {
+    stream.setTimeout(0);
+    return destroy.call(stream, error);
+  };
+}
+
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
 function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler) {
   const streams = new Set<ServerHttp2Stream>();
   const turns = createStreamTurns(handler);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
-    request.stream.setTimeout(limits.silenceMs, () => request.stream.close(constants.NGHTTP2_CANCEL));
+    boundSilence(request.stream, limits.silenceMs);
     for (const emitter of [response, request.stream]) emitter.setMaxListeners(LISTENERS_MAX);
     streams.add(request.stream);
     // `close` is still to come even if the stream is closed: Node emits the request in an earlier tick.
