@@ -7,15 +7,15 @@ import { type AccountId, createDebts, createFairQueue, type DebtTerms } from "@p
 const DEBTS: DebtTerms = { freeMs: 0, debtMsMax: 1_000, repaidIn: 1 };
 
 /**
- * Runs at most so many tasks at once. The account that owes least is next; those that owe the same take turns,
- * and the tasks of one keep their order.
+ * Runs at most so many tasks at once. The account that owes least is next. Those that owe the same take
+ * turns, and the tasks of one keep their order.
  *
  * @param signal aborts when nobody waits for the task any more, which takes it out of the queue
  * @throws the signal's reason; what the task throws
  */
 export type Slots = <T>(
   accountId: AccountId,
-  task: () => Promise<T>,
+  run: () => Promise<T>,
   signal: AbortSignal | undefined,
 ) => Promise<T>;
 
@@ -38,13 +38,13 @@ export function createSlots(atOnceMax: number, now: () => number = () => perform
     waiting.add(accountId, resolve);
     await promise.finally(() => signal?.removeEventListener("abort", leave));
   };
-  return async (accountId, task, signal) => {
+  return async (accountId, run, signal) => {
     signal?.throwIfAborted();
     if (running === atOnceMax) await waitForSlot(accountId, signal);
     else running += 1;
     const end = debts.begin(accountId);
     try {
-      return await task();
+      return await run();
     } finally {
       end();
       // Whoever ends hands its slot to the next, so nobody can come in between.
