@@ -23,7 +23,7 @@ const startedAt = performance.now();
 const tallies: Tallies = {};
 await Promise.all(
   planStrikes(run).map(async ({ kind, n, at, forMs }) => {
-    const tally = tallies[kind] ?? { connections: 0, requests: 0, refused: 0 };
+    const tally = tallies[kind] ?? { connections: 0, requests: 0, accepted: 0, refused: 0 };
     tallies[kind] = tally;
     await sleep(Math.max(0, startedAt + at - performance.now()));
     const signal = AbortSignal.timeout(forMs);

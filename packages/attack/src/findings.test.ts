@@ -14,7 +14,7 @@ const holding: Holding = {
 };
 const facts: Facts = {
   ...{ seconds: 60, quiet: phase, attacked: phase, before: holding, after: holding },
-  ...{ complaints: [], endings: [] },
+  ...{ tallies: {}, complaints: [], endings: [] },
 };
 
 test("nothing is found in a run that nobody noticed", () => {
@@ -36,6 +36,11 @@ test.each([
     "a lost delivery",
     { attacked: { ...phase, undelivered: 1 } },
     "1 accepted events were not delivered (attacked)",
+  ],
+  [
+    "an attack that is turned away",
+    { tallies: { bombs: { connections: 0, requests: 9, accepted: 0, refused: 9 } } },
+    "the API accepted none of 9 requests: bombs",
   ],
   ["a connection", { after: { ...holding, open: { http1: 3 } } }, "3 left open: http1"],
   ["a negative count", { after: { ...holding, open: { bytes: -1 } } }, "-1 left open: bytes"],

@@ -1,4 +1,6 @@
+import type { Tallies } from "./attackers-main.ts";
 import { type Holding, PROCESSES } from "./left-over.ts";
+import type { AttackKind } from "./plan.ts";
 import type { Phase } from "./well-behaved.ts";
 
 const MIB = 1_048_576;
@@ -9,8 +11,10 @@ const MIB = 1_048_576;
 const MEMORY_SLACK_BYTES: Holding["memoryBytes"] = { api: 16 * MIB, worker: 48 * MIB };
 /** Connections to the database that have been opened meanwhile. */
 const FILES_SLACK = 16;
-/** Shorter runs have too few calls, and a test shares its machine. */
-const P99_SECONDS_MIN = 60;
+/** Shorter runs have too few calls for a p99 and for chances, and a test shares its machine. */
+const LONG_SECONDS = 60;
+/** Attacks whose answers are read: they prove nothing if all of them were turned away. */
+const HEARD: readonly AttackKind[] = ["bombs", "churn"];
 /** A slower call is one that somebody notices, however fast the quiet ones are. */
 const NOTICEABLE_MS = 500;
 const SLOWER_TIMES_MAX = 10;
@@ -21,6 +25,8 @@ export type Facts = {
   readonly seconds: number;
   readonly quiet: Phase;
   readonly attacked: Phase;
+  /** What the attacks did. */
+  readonly tallies: Tallies;
   /** What the stack held before the attacks, and when the last client had left after them. */
   readonly before: Holding;
   readonly after: Holding;
@@ -38,6 +44,7 @@ export function findingsFrom(facts: Facts): readonly string[] {
     ...noticed("quiet", quiet),
     ...noticed("attacked", attacked),
     ...slower(facts),
+    ...unheard(facts),
     ...left(facts),
     ...counted(complaints).map(([text, times]) => `${times} times in the logs: ${text}`),
   ];
@@ -52,13 +59,20 @@ function noticed(phase: string, { refused, undelivered }: Phase): string[] {
 }
 
 function slower({ seconds, quiet, attacked }: Facts): string[] {
-  if (seconds < P99_SECONDS_MIN) return [];
+  if (seconds < LONG_SECONDS) return [];
   return (["ingest", "delivery"] as const).flatMap((what) => {
     const [before, now] = [quiet, attacked].map((phase) => percentile(phase[`${what}Ms`], 99));
     const most = Math.max(NOTICEABLE_MS, SLOWER_TIMES_MAX * (before as number));
     if ((now as number) <= most) return [];
     return [`the p99 of ${what} is ${now?.toFixed()} ms, ${before?.toFixed()} ms in quiet`];
   });
+}
+
+function unheard({ seconds, tallies }: Facts): string[] {
+  if (seconds < LONG_SECONDS) return [];
+  return HEARD.filter((kind) => tallies[kind]?.accepted === 0).map(
+    (kind) => `the API accepted none of ${tallies[kind]?.requests} requests: ${kind}`,
+  );
 }
 
 function left({ before, after }: Facts): string[] {

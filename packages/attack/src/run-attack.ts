@@ -15,7 +15,6 @@ import {
   startReceiver,
 } from "@posthaste/testkit";
 import { runAttackers } from "./attackers.ts";
-import type { Tallies } from "./attackers-main.ts";
 import { type Facts, findingsFrom } from "./findings.ts";
 import { COLLECTS_GARBAGE, type Holding, readHeld, readHolding } from "./left-over.ts";
 import { type AttackKind, quietMs } from "./plan.ts";
@@ -36,7 +35,6 @@ export type AttackRunOptions = {
 export type AttackRun = Facts & {
   /** What the API was like in both phases. */
   readonly api: { readonly quiet: Observed; readonly attacked: Observed };
-  readonly tallies: Tallies;
   /** What the well-behaved account noticed, and what is left. */
   readonly findings: readonly string[];
   /** The folder with the logs; undefined: nothing was found. */
@@ -111,6 +109,7 @@ async function runOn(
   const ended = children.filter((child) => !child.running());
   const facts = {
     ...{ seconds, quiet: quiet.result, attacked: attacked.result.phase, before },
+    tallies: attacked.result.tallies,
     // A process that has ended holds nothing, and cannot be asked.
     after: ended.length === 0 ? await readLeft(stack) : { ...before, open: {} },
     complaints: children.flatMap((child) => complaintsIn(child.log())),
@@ -120,7 +119,6 @@ async function runOn(
   return {
     ...facts,
     api: { quiet, attacked },
-    tallies: attacked.result.tallies,
     findings,
     logDir: findings.length === 0 ? undefined : keepLogs(stack),
   };

@@ -13,8 +13,8 @@ export type Target = {
   readonly inboxId: string;
 };
 
-/** What an attack did. Only the answers of calls by {@link send} are read, so only they count as refused. */
-export type Tally = { connections: number; requests: number; refused: number };
+/** What an attack did. Only the answers of calls by {@link send} are read: only they were accepted or refused. */
+export type Tally = { connections: number; requests: number; accepted: number; refused: number };
 
 /** One strike of an attack. All that it opens ends with it. */
 export type StrikeContext = {
@@ -112,8 +112,8 @@ export async function send(
       ...(body === undefined ? {} : { body }),
     });
     const text = await response.text();
+    tally[response.ok ? "accepted" : "refused"] += 1;
     if (response.ok) return text;
-    tally.refused += 1;
   } catch {
     // Unless the end of the strike has cut it off, the API has.
     if (!signal.aborted) tally.refused += 1;

@@ -30,16 +30,16 @@ function phases({ quiet, attacked, api }: AttackRun): string {
 
 function attacks({ tallies }: AttackRun): string {
   return textTable([
-    ["attack", "connections", "requests", "refused"],
+    ["attack", "connections", "requests", "accepted", "refused"],
     ...ATTACK_KINDS.flatMap((kind) => {
       const tally = tallies[kind];
       if (tally === undefined) return [];
-      const { connections, requests, refused } = tally;
+      const { connections, requests, accepted, refused } = tally;
       // Those that open connections do not read the answers; the others let theirs be opened.
       const cells =
         connections === 0
-          ? ["", String(requests), String(refused)]
-          : [String(connections), String(requests), ""];
+          ? ["", String(requests), String(accepted), String(refused)]
+          : [String(connections), String(requests), "", ""];
       return [[kind, ...cells] as [string, ...string[]]];
     }),
   ]);
