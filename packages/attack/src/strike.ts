@@ -13,7 +13,10 @@ export type Target = {
   readonly inboxId: string;
 };
 
-/** What an attack did. Only the answers of calls by {@link send} are read: only they were accepted or refused. */
+/**
+ * What an attack did. Only the answers of calls by {@link send} are read, so only they count as accepted or
+ * refused.
+ */
 export type Tally = { connections: number; requests: number; accepted: number; refused: number };
 
 /** One strike of an attack. All that it opens ends with it. */

@@ -41,8 +41,8 @@ const EVENT = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const
 
 /**
  * Creates the account's callers: one that keeps its HTTP/1.1 connections, one over gRPC, one with a new
- * connection for each call, which notices first if none is taken, and one that compresses. No caller repeats a call: a refusal would
- * stay hidden. Another one watches the account's deliveries all the time.
+ * connection for each call, which notices first if none is taken, and one that compresses. No caller
+ * repeats a call: a refusal would stay hidden. Another one watches the account's deliveries all the time.
  */
 export function createWellBehaved(stack: Stack, receiver: Receiver, deadlineMs: number): WellBehaved {
   const { apiUrl, token } = stack;
