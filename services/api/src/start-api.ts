@@ -27,6 +27,7 @@ import { makeRoutable } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
 import { problemOf, sendProblem } from "./http/problem.ts";
 import { logRequests } from "./http/request-line.ts";
+import type { Handler } from "./http/request-turns.ts";
 import { answerUnrouted } from "./http/unrouted.ts";
 import { boundUntaken } from "./http/untaken.ts";
 import { isOver } from "./http/when-over.ts";
@@ -68,14 +69,14 @@ const ROUTING = {
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { deps, host, drainMs, corsOrigins = [] } = options;
-  const { log, limits } = deps;
+  const { log, limits, lastCallers, observer, requestPlaces } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
-  const handleAny: Parameters<typeof createOnePort>[1] = (request, response) => {
+  const handleAny: Handler = (request, response) => {
     makeRoutable(request);
     handle(request as IncomingMessage, response as ServerResponse);
   };
-  const port = createOnePort(limits, handleAny, deps.observer);
+  const port = createOnePort({ limits, handler: handleAny, probableAccount: lastCallers.of, observer });
   const app = fastify({
     serverFactory: (handler) => {
       handle = handler;
@@ -100,7 +101,6 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const lines = logRequests(app, log, deps.tracer, deps.observer);
   // Before any refusal, so that a page can read it.
   await allowOrigins(app, corsOrigins);
-  const { requestPlaces } = deps;
   const admission = boundRequests(app, { limits, requestPlaces, tokenPaths: TOKEN_RPC_PATHS });
   const untaken = boundUntaken(app, limits.untakenBytesMax);
   app.addHook("onRequest", async (_request, reply) => {

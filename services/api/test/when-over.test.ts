@@ -19,7 +19,10 @@ let url: string;
 let handle: (response: Response) => void;
 const leave: (() => void)[] = [];
 beforeEach(async () => {
-  port = createOnePort(limitsFrom(readConfig(LIMIT_SETTINGS, {})), (_request, response) => handle(response));
+  port = createOnePort({
+    limits: limitsFrom(readConfig(LIMIT_SETTINGS, {})),
+    handler: (_request, response) => handle(response),
+  });
   await once(port.server.listen(0, "127.0.0.1"), "listening");
   url = `http://127.0.0.1:${(port.server.address() as AddressInfo).port}`;
 });

@@ -192,14 +192,20 @@ export const PIPELINED_MAX = 20;
 export const UNTAKEN_CHECK_MS = 250;
 
 /**
- * Requests over HTTP/2 that are handed over in one turn of the event loop: a few milliseconds' worth, for
- * which the requests of others wait.
+ * Requests of known callers that are handed over in one turn of the event loop: a few milliseconds' worth,
+ * for which the requests of others wait. Those of one turn share their look-ups and their commits.
  */
-export const HANDED_OVER_PER_TURN = 20;
+export const KNOWN_PER_TURN = 20;
 
 /**
- * Requests over HTTP/2 that ended before their turn came and are still to be logged; beyond, one is logged at
- * once. Their streams are free for others, so nothing else bounds them.
+ * Other requests that are handed over in one turn of the event loop: a millisecond or two of refusals, for
+ * which a known caller's request waits in each of the several turns that it needs.
+ */
+export const OTHERS_PER_TURN = 5;
+
+/**
+ * Requests that ended before their turn came and are still to be logged; beyond, one is logged at once. Their
+ * connections and streams are free for others, so nothing else bounds them.
  */
 export const ENDED_WAITING_MAX = 1_000;
 

@@ -12,9 +12,14 @@ import { boundArrival } from "./bound-arrival.ts";
 import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import { HEADER_FIELDS_MAX, type Limits } from "./limits.ts";
+import { createPipelining } from "./pipelining.ts";
 import type { ApiObserver } from "./request-line.ts";
-import { createStreamTurns } from "./stream-turns.ts";
-import { createTurns } from "./turns.ts";
+import {
+  createRequestTurns,
+  type Handler,
+  type ProbableAccount,
+  type RequestTurns,
+} from "./request-turns.ts";
 import { answerUnreadable, type Http1Connection } from "./unreadable.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
@@ -47,10 +52,16 @@ export type OnePort = {
   destroy(): void;
 };
 
-type Handler = (
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse,
-) => void;
+/** The owner of requests whose session is gone; Node no longer knows which it was. */
+const NO_SESSION = {};
+
+type PortParts = {
+  readonly limits: Limits;
+  readonly handler: Handler;
+  /** Default: no caller is known. */
+  readonly probableAccount?: ProbableAccount;
+  readonly observer?: ApiObserver | undefined;
+};
 
 /** The start of the HTTP/2 preface (RFC 9113, section 3.4). No HTTP/1.1 method starts with these letters. */
 const HTTP2_PREFACE_START = Buffer.from("PRI");
@@ -72,10 +83,16 @@ const PSEUDO_HEADERS = 4;
  * original listener or to an HTTP/2 server that never listens itself. The HTTP/1.1 server must be the one
  * that listens: its timeouts for slow headers and requests depend on its own connection list.
  */
-export function createOnePort(limits: Limits, handler: Handler, observer?: ApiObserver): OnePort {
+export function createOnePort({
+  limits,
+  handler,
+  probableAccount = () => undefined,
+  observer,
+}: PortParts): OnePort {
   const places = createConnectionPlaces(limits.connectionsMax, (why) => observer?.connectionClosed(why));
-  const http1 = createHttp1(limits, places, handler);
-  const http2 = createHttp2(limits, places, handler);
+  const turns = createRequestTurns(handler, probableAccount);
+  const http1 = createHttp1(limits, places, turns);
+  const http2 = createHttp2(limits, places, turns);
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -88,11 +105,20 @@ export function createOnePort(limits: Limits, handler: Handler, observer?: ApiOb
       else http1.take(socket);
     });
   });
-  server.once("close", http2.stop);
+  server.once("close", () => {
+    http2.stop();
+    // Their clients have left, and whoever stops the process waits no longer than this.
+    turns.handOverAll();
+  });
 
   return {
     server,
-    counters: () => ({ undecided: undecided.size, ...http1.counters(), ...http2.counters() }),
+    counters: () => ({
+      undecided: undecided.size,
+      ...http1.counters(),
+      ...http2.counters(),
+      waiting: turns.waiting(),
+    }),
     refuse(error, socket) {
       http1.refuse(socket, error.code ?? "", (status) => observer?.unreadable(status));
     },
@@ -126,10 +152,10 @@ class PlainRequest extends IncomingMessage {
 }
 
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
-function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler) {
+function createHttp1(limits: Limits, places: ConnectionPlaces, turns: RequestTurns) {
   let draining = false;
   const connections = new Map<Socket, Http1Connection>();
-  const turns = createTurns(handler);
+  const pipelining = createPipelining(turns.take);
   const handle = (request: PlainRequest, response: ServerResponse) => {
     // A broken connection needs no handling. Since Node 24, handlers have removed their listeners by the
     // time Node emits the error of a pipelined request, and an unhandled error would end the process.
@@ -153,7 +179,7 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, handler: Handler)
     if (request.asksToUpgrade) connection.last = request;
     const isLast = draining || isTooLong(request) || request.asksToUpgrade;
     if (isLast) response.setHeader("connection", "close");
-    turns.take(request, response);
+    pipelining.take(request, response);
   };
   const server = createServer(
     {
@@ -239,9 +265,8 @@ function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
 }
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
-function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler) {
+function createHttp2(limits: Limits, places: ConnectionPlaces, turns: RequestTurns) {
   const streams = new Set<ServerHttp2Stream>();
-  const turns = createStreamTurns(handler);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     boundSilence(request.stream, limits.silenceMs);
@@ -252,7 +277,7 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
       streams.delete(request.stream);
       wakeWriters(response);
     });
-    turns.take(request, response);
+    turns.take(request.stream.session ?? NO_SESSION, request, response);
   };
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
@@ -287,7 +312,6 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, handler: Handler)
       http2: sockets.size,
       sessions: sessions.open(),
       streams: streams.size,
-      waiting: turns.waiting(),
     }),
     drain: () => sessions.end(),
     destroy() {

@@ -9,7 +9,9 @@ import { abandon } from "./when-over.ts";
  * A client may send requests without waiting for answers (pipelining), but gets the answers in their order.
  * An answer that waits for those before it would hold its request's place, for ten minutes behind a stream.
  */
-export function createTurns(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+export function createPipelining(
+  handOver: (connection: Socket, request: IncomingMessage, response: ServerResponse) => void,
+) {
   type Turn = { isBegun: boolean; readonly begin: () => void };
   /** The requests of each connection in their order; the first is being handled. */
   const queues = new WeakMap<Socket, Turn[]>();
@@ -22,7 +24,7 @@ export function createTurns(handler: (request: IncomingMessage, response: Server
         isBegun: false,
         begin() {
           turn.isBegun = true;
-          handler(request, response);
+          handOver(socket, request, response);
         },
       };
       response.once("close", () => {

@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type AccountId, createFairQueue } from "@posthaste/domain";
+import { ENDED_WAITING_MAX, KNOWN_PER_TURN, OTHERS_PER_TURN } from "./limits.ts";
+import { isOver } from "./when-over.ts";
+
+export type Handler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+) => void;
+
+/** Returns the account whose request it probably is, by its `Authorization` header. */
+export type ProbableAccount = (authorization: string | undefined) => AccountId | undefined;
+
+export type RequestTurns = {
+  /** Hands a request over in one of the next turns of the event loop. */
+  take(connection: object, ...exchange: Parameters<Handler>): void;
+  /** Hands all that wait over at once. */
+  handOverAll(): void;
+  /** Returns how many wait. */
+  waiting(): number;
+};
+
+/**
+ * Hands requests over, a few in each turn of the event loop, whatever their protocol.
+ *
+ * Many may arrive in one turn: over many connections, or over one as HTTP/2 streams. Nobody else's would move
+ * until all of them are handled, and a call needs several turns. So those of known callers have places of
+ * their own in each turn, for which their accounts take turns. For the others, connections take turns. The
+ * requests of one owner keep their order. While there are places, none waits.
+ *
+ * Those that wait are bounded by the open connections and their streams. One whose client leaves meanwhile is
+ * handed over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait.
+ */
+export function createRequestTurns(handler: Handler, probableAccount: ProbableAccount): RequestTurns {
+  const known = createLane(KNOWN_PER_TURN);
+  const others = createLane(OTHERS_PER_TURN);
+  const ended = new Set<Turn>();
+  let isScheduled = false;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      const areUsed = [known.beginTurn(), others.beginTurn()];
+      if (areUsed.includes(true)) schedule();
+    });
+  };
+  return {
+    take(connection, request, response) {
+      const account = probableAccount(request.headers.authorization);
+      const lane = account === undefined ? others : known;
+      const owner = account ?? connection;
+      schedule();
+      if (lane.takePlace()) {
+        handler(request, response);
+        return;
+      }
+      const exchange = "stream" in response ? response.stream : response;
+      const turn = () => {
+        ended.delete(turn);
+        exchange.off("close", end);
+        handler(request, response);
+      };
+      const end = () => {
+        ended.add(turn);
+        if (ended.size <= ENDED_WAITING_MAX) return;
+        lane.remove(owner, turn);
+        turn();
+      };
+      lane.add(owner, turn);
+      if (isOver(response)) end();
+      else exchange.once("close", end);
+    },
+    handOverAll() {
+      for (const lane of [known, others]) lane.handOverAll();
+    },
+    waiting: () => known.size() + others.size(),
+  };
+}
+
+type Turn = () => void;
+
+/** Requests that share places in each turn of the event loop, and those that wait for one. */
+function createLane(placesPerTurn: number) {
+  const { add, remove, next, size } = createFairQueue<Turn, unknown>();
+  let places = placesPerTurn;
+  const handOver = (max: number) => {
+    for (places = max; places > 0 && size() > 0; ) {
+      places -= 1;
+      next()?.();
+    }
+  };
+  return {
+    add,
+    remove,
+    size,
+    /** Returns false if the request has to wait. */
+    takePlace(): boolean {
+      if (places === 0 || size() > 0) return false;
+      places -= 1;
+      return true;
+    },
+    /** Hands over those whose turn it is. Returns whether there were any. */
+    beginTurn(): boolean {
+      handOver(placesPerTurn);
+      return places < placesPerTurn;
+    },
+    handOverAll: () => handOver(Number.POSITIVE_INFINITY),
+  };
+}
