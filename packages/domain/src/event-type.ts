@@ -1,4 +1,4 @@
-import { nearestNames } from "./nearest-names.ts";
+import { type NamesByLength, nearestNames } from "./nearest-names.ts";
 
 /** Matches every event type that platforms ingest, including future ones, but no operational event types. */
 export const ALL_EVENT_TYPES = "*";
@@ -21,8 +21,8 @@ export type EventType = {
 const NEAR_MAX = 3;
 
 /** Returns an error message that says that a code is unknown and suggests similar codes, if there are any. */
-export function unknownEventTypeMessage(code: string, known: readonly string[]): string {
-  const near = nearestNames(code, known).slice(0, NEAR_MAX);
+export function unknownEventTypeMessage(code: string, ...known: readonly NamesByLength[]): string {
+  const near = nearestNames(code, ...known).slice(0, NEAR_MAX);
   const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
   return `${JSON.stringify(code.slice(0, 64))} is not an event type in the catalogue${hint}`;
 }

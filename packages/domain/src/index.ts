@@ -31,7 +31,7 @@ export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
 export { ALL_EVENT_TYPES, type EventType, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export { createFairQueue, type FairQueue } from "./fair-queue.ts";
-export { nearestNames } from "./nearest-names.ts";
+export { type NamesByLength, namesByLength, nearestNames } from "./nearest-names.ts";
 export { hasNumberText, noteNumberTexts, numberText } from "./number-texts.ts";
 export {
   describeOutcome,

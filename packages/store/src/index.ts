@@ -22,6 +22,7 @@ export {
   archiveEventType,
   createEventType,
   type EventTypeVersion,
+  getEventType,
   listEventTypes,
   readEventType,
   readEventTypes,

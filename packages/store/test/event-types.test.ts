@@ -25,14 +25,16 @@ onEachDatabase("an event type", (bench) => {
     const { store, accountId } = bench();
     const created = await create(accountId);
     expect(created).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
-    expect(await listEventTypes(store, accountId)).toMatchObject([{ id: created.id, version: 1 }]);
+    expect(await listEventTypes(store, accountId, { limit: 10 })).toMatchObject([
+      { id: created.id, version: 1 },
+    ]);
     expect(await readEventType(store, { id: created.id, version: 1 })).toEqual({
       ...TEXTS,
       version: 1,
       storedAt: NOW,
     });
     const second = await other();
-    expect(await listEventTypes(store, second)).toEqual([]);
+    expect(await listEventTypes(store, second, { limit: 10 })).toEqual([]);
     expect((await create(second)).id).not.toBe(created.id);
   });
 
@@ -70,7 +72,7 @@ onEachDatabase("an event type", (bench) => {
       version: 2,
       storedAt: NOW + 5,
     });
-    expect(await listEventTypes(store, owner)).toMatchObject([{ version: 2, createdAt: NOW }]);
+    expect(await listEventTypes(store, owner, { limit: 10 })).toMatchObject([{ version: 2, createdAt: NOW }]);
     expect(await readEventType(store, { id, version: 1 })).toMatchObject({ schemaJson: "{}" });
     expect(await readEventType(store, { id, version: 3 })).toBeUndefined();
     expect(await readEventTypes(store, owner)).toEqual(
@@ -87,7 +89,9 @@ onEachDatabase("an event type", (bench) => {
     await archiveEventType(store, { id, now: NOW + 1 });
     await archiveEventType(store, { id, now: NOW + 2 });
     expect(await update(2)).toBeUndefined();
-    expect(await listEventTypes(store, owner)).toMatchObject([{ version: 2, archivedAt: NOW + 1 }]);
+    expect(await listEventTypes(store, owner, { limit: 10 })).toMatchObject([
+      { version: 2, archivedAt: NOW + 1 },
+    ]);
   });
 
   test("is refused if its owner's catalogue is full, and then takes up no space", async () => {
@@ -100,7 +104,10 @@ onEachDatabase("an event type", (bench) => {
     const grown = { sampleJson: `{"a":"${"x".repeat(900_000)}"}` };
     const update = { id, owner: accountId, basedOn: 1, ...TEXTS, ...grown, now: NOW };
     await expect(updateEventType(store, update)).rejects.toMatchObject(full);
-    expect(await listEventTypes(store, accountId)).toMatchObject([{ version: 1 }, { version: 1 }]);
+    expect(await listEventTypes(store, accountId, { limit: 10 })).toMatchObject([
+      { version: 1 },
+      { version: 1 },
+    ]);
     await create(await other(), "three", large);
   });
 
@@ -126,5 +133,21 @@ onEachDatabase("the schema check", (bench) => {
     await setSchemaCheck(store, { accountId, schemaCheck: "REJECT" });
     expect(await getSchemaCheck(store, accountId)).toBe("REJECT");
     expect(await getSchemaCheck(store, other)).toBe("OFF");
+  });
+
+  test("is not written again if it is the same", async () => {
+    const { store, accountId } = bench();
+    const written: (bigint | undefined)[] = [];
+    const db = store.db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        written.push(result.numAffectedRows);
+        return result;
+      },
+    });
+    for (const schemaCheck of ["WARN", "WARN", "REJECT"] as const) {
+      await setSchemaCheck({ ...store, db }, { accountId, schemaCheck });
+    }
+    expect(written).toEqual([1n, 0n, 1n]);
   });
 });

@@ -20,8 +20,16 @@ import {
   runService,
   serveMetrics,
   startTracing,
+  type Values,
 } from "@posthaste/runtime";
-import { closeStore, createIngest, openMigratedStore, readInstallation, startClock } from "@posthaste/store";
+import {
+  closeStore,
+  createIngest,
+  openMigratedStore,
+  readInstallation,
+  type StoreOptions,
+  startClock,
+} from "@posthaste/store";
 import { createAccess } from "./access/create-access.ts";
 import { createCatalog } from "./catalog/catalog.ts";
 import { createKnownSchemas } from "./catalog/schema/known-schemas.ts";
@@ -51,15 +59,7 @@ await runService({
   settings: API_SETTINGS,
   stopWithinMs: (config) => config.POSTHASTE_DRAIN_MS + CLOSE_WITHIN_MS,
   start: async (config, log) => {
-    const store = await openMigratedStore(
-      {
-        url: config.DATABASE_URL,
-        poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
-        deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
-        secretKeys: config.POSTHASTE_SECRET_KEYS,
-      },
-      log,
-    );
+    const store = await openMigratedStore(storeOptions(config), log);
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
     const observer = createApiMetrics(metrics);
@@ -76,12 +76,13 @@ await runService({
     measureClock(metrics, clock);
     measureLog(metrics);
     measureDatabase(metrics, store);
-    const catalog = createCatalog(store);
     const schemaThreads = createSchemaThreads(log);
     const client = connectTemporal(temporalOptions());
     const names = namesOf(await readInstallation(store));
     const temporalWait = createTemporalWait(TEMPORAL_WAIT_MS);
     const limits = checkedLimits(config, log);
+    const access = createAccess(store, clock.now, limits, { onWaited: createWaitMetric(metrics) });
+    const catalog = createCatalog({ store, ...access });
     const api = await startApi({
       deps: {
         store,
@@ -96,7 +97,7 @@ await runService({
         egressRules: egressRules(config),
         testEventWaitMs: TEST_EVENT_WAIT_MS,
         limits,
-        ...createAccess(store, clock.now, limits, { onWaited: createWaitMetric(metrics) }),
+        ...access,
         ingest: createIngest(store),
         fanOutMax: FAN_OUT_MAX,
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(clock.now) : null,
@@ -130,6 +131,15 @@ await runService({
     };
   },
 });
+
+function storeOptions(config: Values<typeof API_SETTINGS>): StoreOptions {
+  return {
+    url: config.DATABASE_URL,
+    poolSize: config.POSTHASTE_DATABASE_POOL_SIZE,
+    deadlines: { statementMs: config.POSTHASTE_DATABASE_TIMEOUT_MS },
+    secretKeys: config.POSTHASTE_SECRET_KEYS,
+  };
+}
 
 /** Returns the limits, and warns if they do not fit together. */
 function checkedLimits(config: Parameters<typeof limitsFrom>[0], log: Log): Limits {

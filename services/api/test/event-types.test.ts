@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createCatalog } from "../src/catalog/catalog.ts";
 import { requireSubscribable } from "../src/catalog/require-event-type.ts";
-import { type Bench, type RestAnswer, startBench } from "./fixture.ts";
+import { type Bench, createOtherCatalog, type RestAnswer, startBench } from "./fixture.ts";
 
 let t: Bench;
 beforeEach(async () => {
@@ -334,7 +333,7 @@ describe("an archived event type", () => {
       reads += 1;
       return codes;
     };
-    await requireSubscribable(createCatalog(t.store), t.accountId, codes, { field: "event_types", had });
+    await requireSubscribable(createOtherCatalog(t.store), t.accountId, codes, { field: "event_types", had });
     expect(reads).toBe(1);
   });
 });
@@ -369,7 +368,7 @@ describe("another process of the API", () => {
       },
       transformResult: async ({ result }) => result,
     });
-    const catalog = createCatalog({ ...t.store, db: counting }, () => now);
+    const catalog = createOtherCatalog({ ...t.store, db: counting }, () => now);
     const find = () => catalog.find(t.accountId, "parcel_sent");
     expect(await find()).toBeUndefined();
     await create();
@@ -384,7 +383,7 @@ describe("another process of the API", () => {
   });
 
   test("reads again after a failed read", async () => {
-    const catalog = createCatalog(t.store);
+    const catalog = createOtherCatalog(t.store);
     await t.store.db.schema.alterTable("event_types").renameTo("away").execute();
     await expect(catalog.find(t.accountId, "parcel_sent")).rejects.toThrow();
     await t.store.db.schema.alterTable("away").renameTo("event_types").execute();

@@ -7,7 +7,7 @@ import { createTestStore } from "@posthaste/testkit";
 import { afterAll } from "vitest";
 import { createAccess } from "../src/access/create-access.ts";
 import type { LoopTurnsOptions } from "../src/access/loop-turns.ts";
-import { createCatalog } from "../src/catalog/catalog.ts";
+import { type Catalog, createCatalog } from "../src/catalog/catalog.ts";
 import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
 import { createSchemaThreads, type SchemaThreads } from "../src/catalog/schema/schema-threads.ts";
 import type { ConsoleOptions } from "../src/console/console.ts";
@@ -83,6 +83,23 @@ const threadsOf = (databaseUrl: string): SchemaThreads => ({
   },
 });
 
+function watchTypesRead({ db }: Store, onRead: () => void): Store["db"] {
+  return db.withPlugin({
+    transformQuery: ({ node }) => {
+      const isList = node.kind === "SelectQueryNode" && node.orderBy !== undefined;
+      if (isList && JSON.stringify(node.from).includes('"event_types"')) onRead();
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+}
+
+/** A catalogue like that of another process. */
+export function createOtherCatalog(store: Store, clockMs?: () => number): Catalog {
+  const access = createAccess(store, () => Date.now(), limitsFrom(readConfig(LIMIT_SETTINGS, {})));
+  return createCatalog({ store, ...access }, clockMs);
+}
+
 export async function startBench(
   options: {
     retryNow?: Deps["retryNow"];
@@ -94,6 +111,10 @@ export async function startBench(
     whyTemporalAway?: Deps["whyTemporalAway"];
     limits?: Partial<Limits>;
     schemaThreads?: SchemaThreads;
+    /** Default: the time. */
+    catalogClockMs?: () => number;
+    /** Called with every page that is read of an owner's event types. */
+    onTypesRead?: () => void;
     loopTurns?: LoopTurnsOptions;
     database?: "sqlite" | "mysql";
     console?: ConsoleOptions;
@@ -113,7 +134,9 @@ export async function startBench(
   const unreadable: number[] = [];
   const closed: ("idle" | "full")[] = [];
   let nudges = 0;
-  const catalog = createCatalog(store);
+  const access = createAccess(store, () => Date.now(), limits, options.loopTurns);
+  const db = watchTypesRead(store, options.onTypesRead ?? (() => {}));
+  const catalog = createCatalog({ store: { ...store, db }, ...access }, options.catalogClockMs);
   const log = recordingLog(lines);
   const schemaThreads = options.schemaThreads ?? threadsOf(databaseUrl);
   const api = await startApi({
@@ -137,7 +160,7 @@ export async function startBench(
       // Short, because there is no worker to send the event.
       testEventWaitMs: 200,
       limits,
-      ...createAccess(store, () => Date.now(), limits, options.loopTurns),
+      ...access,
       ingest: createIngest(store),
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,

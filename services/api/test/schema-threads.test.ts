@@ -3,11 +3,10 @@ import type { AccountId } from "@posthaste/domain";
 import { type Log, silentLog } from "@posthaste/runtime";
 import { poll } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createCatalog } from "../src/catalog/catalog.ts";
 import { checkEvents } from "../src/catalog/schema/check-events.ts";
 import { createKnownSchemas } from "../src/catalog/schema/known-schemas.ts";
 import { createSchemaThreads, type SchemaThreads } from "../src/catalog/schema/schema-threads.ts";
-import { type Bench, startBench } from "./fixture.ts";
+import { type Bench, createOtherCatalog, startBench } from "./fixture.ts";
 
 const many = <T>(length: number, make: (i: number) => T): T[] =>
   Array.from({ length }, (_item, i) => make(i));
@@ -121,7 +120,7 @@ test("an event that matches is checked without a thread once its type was used b
     expect((await t.rpc("EventCatalogService/CreateEventType", type)).status).toBe(200);
     const mode = { schemaCheck: "SCHEMA_CHECK_WARN" };
     expect((await t.rpc("EventCatalogService/SetSchemaCheck", mode)).status).toBe(200);
-    const catalog = createCatalog(t.store);
+    const catalog = createOtherCatalog(t.store);
     const entry = await catalog.find(t.accountId, "parcel");
     if (entry === undefined) throw new Error("there is no parcel");
     const threads = createSchemaThreads(silentLog);

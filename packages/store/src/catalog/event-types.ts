@@ -128,15 +128,31 @@ export async function archiveEventType(
     .execute();
 }
 
-/** Returns an owner's event types, including archived ones, in alphabetical order of their codes. */
-export async function listEventTypes(store: Store, owner: Owner): Promise<StoredEventType[]> {
+/**
+ * Returns a page of an owner's event types, including archived ones, in alphabetical order of their codes.
+ *
+ * @param page.after the last code of the page before
+ */
+export async function listEventTypes(
+  store: Store,
+  owner: Owner,
+  { after = "", limit }: { after?: string | undefined; limit: number },
+): Promise<StoredEventType[]> {
   const rows = await store.db
     .selectFrom("event_types")
     .selectAll()
     .where("account_id", "=", ownerId(owner))
+    .where("code", ">", after)
     .orderBy("code")
+    .limit(limit)
     .execute();
   return rows.map(storedOf);
+}
+
+/** Returns one event type; undefined: not found. */
+export async function getEventType(store: Store, id: number): Promise<StoredEventType | undefined> {
+  const row = await store.db.selectFrom("event_types").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && storedOf(row);
 }
 
 /** Returns the texts of the latest version of each of an owner's event types, by the event type's id. */

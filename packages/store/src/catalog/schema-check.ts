@@ -13,6 +13,7 @@ export async function getSchemaCheck(store: Store, accountId: AccountId): Promis
   return row?.schema_check ?? DEFAULT;
 }
 
+/** Writes nothing if the account has chosen the same before. */
 export async function setSchemaCheck(
   store: Store,
   { accountId, schemaCheck }: { accountId: AccountId; schemaCheck: SchemaCheck },
@@ -21,5 +22,6 @@ export async function setSchemaCheck(
     .updateTable("accounts")
     .set({ schema_check: schemaCheck })
     .where("id", "=", accountId)
+    .where((eb) => eb.or([eb("schema_check", "is", null), eb("schema_check", "!=", schemaCheck)]))
     .execute();
 }

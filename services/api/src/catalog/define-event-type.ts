@@ -1,21 +1,17 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import {
-  type AccountId,
-  EVENT_TYPES,
-  isOperational,
-  plainText,
-  Refusal,
-  requireUnicode,
-} from "@posthaste/domain";
+import { EVENT_TYPES, isOperational, plainText, Refusal, requireUnicode } from "@posthaste/domain";
 import {
   archiveEventType,
   createEventType,
+  getEventType,
   type Principal,
   type Store,
+  type StoredEventType,
   updateEventType,
 } from "@posthaste/store";
 import { requireScope } from "../access/auth.ts";
 import type { Catalog, CatalogEntry, CatalogTexts } from "./catalog.ts";
+import { entryOf, type TypeOwner } from "./owner-types.ts";
 import { requireEventType } from "./require-event-type.ts";
 import { SCHEMA_BYTES_MAX } from "./schema/read-schema.ts";
 import type { SchemaThreads } from "./schema/schema-threads.ts";
@@ -63,8 +59,10 @@ export async function defineEventType(
   const texts = await checkTexts(schemaThreads, principal, wanted);
   const owner = shared ? "shared" : principal.accountId;
   const stored = await createEventType(store, { owner, code, ...texts, now: now() });
-  catalog.changed(owner);
-  return [{ code, stored, version: stored.version, archivedAt: null }, stored];
+  const { id, version, createdAt, archivedAt } = stored;
+  const type = { id, code, shared, version, createdAt, archivedAt };
+  catalog.changed(owner, type);
+  return [entryOf(type), stored];
 }
 
 /**
@@ -102,14 +100,13 @@ export async function redefineEventType(
     });
     const { id, version: basedOn } = stored;
     const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now() });
-    // Also if another process was faster: then the catalogue cached here is older than the database.
-    catalog.changed(owner);
     if (version !== undefined) {
-      return [
-        { ...entry, stored: { ...stored, version: version.version }, version: version.version },
-        version,
-      ];
+      const changed = { ...stored, version: version.version };
+      catalog.changed(owner, changed);
+      return [entryOf(changed), version];
     }
+    // Another call or process was faster: the catalogue kept here is older than the database.
+    await rereadType(store, catalog, owner, id);
   }
   throw new Refusal("wrong_state", `others are changing ${wanted.code} right now; try again`, {
     reason: "CONFLICT",
@@ -129,11 +126,23 @@ export async function retireEventType(
 ): Promise<Defined> {
   const { stored, owner } = await requireChangeable(catalog, principal, code);
   await archiveEventType(store, { id: stored.id, now: now() });
-  catalog.changed(owner);
-  const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
+  const entry = entryOf(await rereadType(store, catalog, owner, stored.id));
   const texts = await catalog.texts(entry);
   if (texts === undefined) throw new Error(`the event type ${code} has no texts`);
   return [entry, texts];
+}
+
+/** Puts what the database says of an event type into the catalogue. */
+async function rereadType(
+  store: Store,
+  catalog: Catalog,
+  owner: TypeOwner,
+  id: number,
+): Promise<StoredEventType> {
+  const type = await getEventType(store, id);
+  if (type === undefined) throw new Error(`the event type ${id} is gone`);
+  catalog.changed(owner, type);
+  return type;
 }
 
 async function requireChangeable(catalog: Catalog, principal: Principal, code: string) {
@@ -147,7 +156,7 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
     );
   }
   if (stored.shared) requireScope(principal, "admin");
-  const owner: AccountId | "shared" = stored.shared ? "shared" : principal.accountId;
+  const owner: TypeOwner = stored.shared ? "shared" : principal.accountId;
   return { entry, stored, owner };
 }
 

@@ -21,9 +21,7 @@ export async function requireEventType(
 ): Promise<CatalogEntry> {
   const found = await catalog.find(accountId, code);
   if (found !== undefined) return found;
-  const usable = (await catalog.all(accountId)).filter((entry) => entry.archivedAt === null);
-  const codes = usable.map((entry) => entry.code);
-  throw new Refusal(otherwise, unknownEventTypeMessage(code, codes), {
+  throw new Refusal(otherwise, unknownEventTypeMessage(code, ...(await catalog.codes(accountId))), {
     reason: "EVENT_TYPE_UNKNOWN",
     field,
   });

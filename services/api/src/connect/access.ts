@@ -30,9 +30,10 @@ export const SERVICES = [
 
 /**
  * How many rows of the database a call may read: `few`, such as one entry or a page by an index, or `many`,
- * up to thousands for a filter, a count or a whole catalogue.
+ * up to thousands for a filter, a count or a whole catalogue. `many in parts`: its handler takes a place
+ * among costly reads for each part, and the call must hold none.
  */
-type Rows = "few" | "many";
+type Rows = "few" | "many" | "many in parts";
 
 type Rpc = readonly [access: Access, rows: Rows];
 type Methods<S extends { method: object }> = Record<keyof S["method"], Rpc>;
@@ -57,7 +58,7 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
     ingestEvents: ["events:write", "few"],
   } satisfies Methods<typeof EventIngestService>,
   [EventCatalogService.typeName]: {
-    listEventTypes: ["any", "many"],
+    listEventTypes: ["any", "many in parts"],
     getEventType: ["any", "few"],
     createEventType: ["catalog:write", "few"],
     updateEventType: ["catalog:write", "few"],
@@ -73,7 +74,7 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
     retryDelivery: ["deliveries:write", "few"],
     resendDelivery: ["deliveries:write", "few"],
     cancelDelivery: ["deliveries:write", "few"],
-    watchDeliveries: ["deliveries:read", "many"],
+    watchDeliveries: ["deliveries:read", "many in parts"],
     recoverDeliveries: ["deliveries:write", "many"],
     replayEvents: ["deliveries:write", "many"],
     getRecovery: ["deliveries:read", "few"],

@@ -4,12 +4,12 @@ import { rowsOf } from "./access.ts";
 import { callerIn, OVER } from "./call-values.ts";
 
 /**
- * Lets calls that read many rows take turns, by account, at a part of the database's connections. A stream
- * would hold its place between its reads, so its handler takes one for each.
+ * Lets calls that read many rows take turns, by account, at a part of the database's connections. Those that
+ * read `many in parts` take their places themselves: a stream would hold its place between its reads.
  */
 export function boundCostlyReads({ costlyReads }: Pick<Deps, "costlyReads">): Interceptor {
   return (next) => async (request) => {
-    if (request.stream || rowsOf(request.method) !== "many") return await next(request);
+    if (rowsOf(request.method) !== "many") return await next(request);
     const { contextValues } = request;
     const { accountId } = callerIn(contextValues);
     const over = contextValues.get(OVER);

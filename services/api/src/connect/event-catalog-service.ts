@@ -9,16 +9,16 @@ import {
   retireEventType,
 } from "../catalog/define-event-type.ts";
 import { requireEventType } from "../catalog/require-event-type.ts";
-import { callerOf, turnOf } from "./call-values.ts";
+import { callerOf, OVER, turnOf } from "./call-values.ts";
 import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
 
 export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
   const { catalog, store } = editor;
   return {
     async listEventTypes({ includeArchived }, context) {
-      const all = await catalog.allWithTexts(callerOf(context).accountId);
+      const { accountId } = callerOf(context);
+      const all = await catalog.allWithTexts(accountId, turnOf(context), context.values.get(OVER));
       const shown = all.filter(([entry]) => includeArchived || entry.archivedAt === null);
-      await turnOf(context)(shown.reduce((chars, [, { schemaJson }]) => chars + schemaJson.length, 0));
       return { eventTypes: shown.map(([entry, texts]) => eventTypeTo(entry, texts)) };
     },
 
@@ -63,7 +63,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const { accountId } = callerOf(context);
       const schemaCheck = schemaCheckFrom(request.schemaCheck);
       await setSchemaCheck(store, { accountId, schemaCheck });
-      catalog.changed(accountId);
+      catalog.schemaCheckChanged(accountId);
       return { schemaCheck: schemaCheckTo(schemaCheck) };
     },
   };

@@ -1,4 +1,4 @@
-import { nearestNames } from "@posthaste/domain";
+import { namesByLength, nearestNames } from "@posthaste/domain";
 import { SERVICES } from "./access.ts";
 
 /** A path of two parts, with or without a package, such as `/posthaste.v1.EventIngestService/IngestEvent`. */
@@ -24,6 +24,6 @@ export function insteadOf(path: string): string | undefined {
 /** Returns the thing of this name, or else of the most similar one. */
 function named<T extends { readonly name: string }>(things: readonly T[], name: string): T | undefined {
   const names = things.map((thing) => thing.name);
-  const meant = names.includes(name) ? name : nearestNames(name, names)[0];
+  const meant = names.includes(name) ? name : nearestNames(name, namesByLength(names))[0];
   return things.find((thing) => thing.name === meant);
 }

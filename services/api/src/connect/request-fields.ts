@@ -5,7 +5,7 @@ import {
   type DescFile,
   type DescMessage,
 } from "@bufbuild/protobuf";
-import { nearestNames } from "@posthaste/domain";
+import { namesByLength, nearestNames } from "@posthaste/domain";
 import { SERVICES } from "./access.ts";
 
 /** Everything that a request can hold. */
@@ -22,10 +22,7 @@ const VALUES_NAMED_MAX = 12;
  */
 export function nearestField(typeName: string, name: string): string | undefined {
   const fields = registry.getMessage(typeName)?.fields ?? [];
-  return nearestNames(
-    name,
-    fields.flatMap(({ jsonName, name }) => [jsonName, name]),
-  )[0];
+  return nearestNames(name, namesByLength(fields.flatMap(({ jsonName, name }) => [jsonName, name])))[0];
 }
 
 /** Returns the names of a message's fields, as JSON has them. */

@@ -82,9 +82,7 @@ async function firstTypeOf(
   eventTypes: readonly string[],
 ): Promise<string> {
   const [first = ALL_EVENT_TYPES] = eventTypes;
-  if (first !== ALL_EVENT_TYPES) return first;
-  const all = await catalog.all(accountId);
-  return all.find((entry) => entry.archivedAt === null)?.code ?? "";
+  return first === ALL_EVENT_TYPES ? await catalog.firstCode(accountId) : first;
 }
 
 function unknown(id: SubscriptionId): Refusal {
