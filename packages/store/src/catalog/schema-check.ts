@@ -13,15 +13,15 @@ export async function getSchemaCheck(store: Store, accountId: AccountId): Promis
   return row?.schema_check ?? DEFAULT;
 }
 
-/** Writes nothing if the account has chosen the same before. */
+/** Only reads if the account has chosen the same before: SQLite lets one write at a time. */
 export async function setSchemaCheck(
   store: Store,
   { accountId, schemaCheck }: { accountId: AccountId; schemaCheck: SchemaCheck },
 ): Promise<void> {
+  if ((await getSchemaCheck(store, accountId)) === schemaCheck) return;
   await store.db
     .updateTable("accounts")
     .set({ schema_check: schemaCheck })
     .where("id", "=", accountId)
-    .where((eb) => eb.or([eb("schema_check", "is", null), eb("schema_check", "!=", schemaCheck)]))
     .execute();
 }

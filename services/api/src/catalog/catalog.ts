@@ -56,8 +56,8 @@ export type Catalog = {
   schemaCheck(accountId: AccountId): Promise<SchemaCheck>;
   /** Notes what this process has read of an event type, so that it sees its own change at once. */
   changed(owner: TypeOwner, type: StoredEventType): void;
-  /** Makes this process see the account's own choice at once. */
-  schemaCheckChanged(accountId: AccountId): void;
+  /** Notes what the account has chosen, so that this process sees it at once. */
+  schemaCheckChanged(accountId: AccountId, schemaCheck: SchemaCheck): void;
 };
 
 const ALL_BUILT_IN = [...EVENT_TYPES, ...OPERATIONAL_EVENT_TYPES];
@@ -158,7 +158,9 @@ function createSchemaChecks({ store }: OwnerTypesParts, clockMs: () => number) {
       });
       return await read;
     },
-    changed: (accountId: AccountId) => void kept.delete(accountId),
+    changed(accountId: AccountId, schemaCheck: SchemaCheck): void {
+      kept.set(accountId, Promise.resolve(schemaCheck));
+    },
   };
 }
 

@@ -63,7 +63,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const { accountId } = callerOf(context);
       const schemaCheck = schemaCheckFrom(request.schemaCheck);
       await setSchemaCheck(store, { accountId, schemaCheck });
-      catalog.schemaCheckChanged(accountId);
+      catalog.schemaCheckChanged(accountId, schemaCheck);
       return { schemaCheck: schemaCheckTo(schemaCheck) };
     },
   };
