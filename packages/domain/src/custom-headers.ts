@@ -1,4 +1,5 @@
 import { Refusal } from "./refusal.ts";
+import { whyRefused } from "./refused-headers.ts";
 
 /** Custom headers per subscription, at most. Gateways and receivers usually need one or two. */
 export const CUSTOM_HEADERS_MAX = 20;
@@ -7,52 +8,6 @@ const CUSTOM_HEADER_NAME_CHARS_MAX = 64;
  * Length of all names and values together. Receivers commonly accept 8 KiB of headers, Posthaste's included.
  */
 export const CUSTOM_HEADERS_CHARS_MAX = 4_096;
-
-/** Headers that Posthaste or the connection sets. */
-const RESERVED: ReadonlySet<string> = new Set([
-  "accept",
-  "accept-encoding",
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-type",
-  "expect",
-  "host",
-  "keep-alive",
-  "te",
-  "traceparent",
-  "tracestate",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "user-agent",
-]);
-const RESERVED_PREFIX = /^(webhook|proxy)-/;
-
-/**
- * Headers with which proxies, browsers and clouds vouch for where a request comes from, or which change what
- * it asks for. A receiver that believes them must not get them from a subscriber, who chooses the URL, too.
- */
-const VOUCHING: ReadonlySet<string> = new Set([
-  // Sessions, and the path of a request: RFC 6265, RFC 7239, RFC 9110 (7.6.2 and 7.6.3), RFC 8470, RFC 8586.
-  ...["cookie", "set-cookie", "forwarded", "x-forwarded", "via", "max-forwards", "early-data", "cdn-loop"],
-  // Switches of protocols: RFC 7540 (3.2.1) and RFC 7838.
-  ...["http2-settings", "alt-used"],
-  // The client's address, as proxies tell it.
-  ...[
-    "x-real-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "true-client-ip",
-    "fastly-client-ip",
-    "front-end-https",
-  ],
-  // Another host, path or method than that of the request.
-  ...["x-host", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override"],
-  // The services of clouds for their own machines answer only to requests with these.
-  ...["metadata", "metadata-flavor", "x-google-metadata-request", "x-identity-header"],
-]);
-const VOUCHING_PREFIX = /^(x-forwarded|x-original|x-envoy|cf|sec|x-aws-ec2-metadata|x-aliyun-ecs-metadata)-/;
 
 /**
  * Checks the custom headers that a subscription sends with every attempt.
@@ -77,17 +32,8 @@ export function parseCustomHeaders(headers: Readonly<Record<string, string>>): R
         `${shown} is not a valid header name; use at most ${CUSTOM_HEADER_NAME_CHARS_MAX} letters, digits, - and _`,
       );
     }
-    // Many servers read both characters alike: their environment variables have no dash (RFC 3875, 4.1.18).
-    const read = name.replaceAll("_", "-");
-    if (RESERVED.has(read) || RESERVED_PREFIX.test(read)) {
-      throw refuse(`the header ${shown} is set by Posthaste or by the connection; choose another name`);
-    }
-    if (VOUCHING.has(read) || VOUCHING_PREFIX.test(read)) {
-      throw refuse(
-        `with the header ${shown}, proxies and clouds vouch for a request, so only they may send it; ` +
-          "choose another name",
-      );
-    }
+    const reason = whyRefused(name);
+    if (reason !== undefined) throw refuse(`the header ${shown} ${reason}; choose another name`);
     if (parsed.has(name)) throw refuse(`the header ${shown} is given twice; names are not case-sensitive`);
     const trimmed = value.replace(/^[ \t]+|[ \t]+$/g, "");
     if (!/^[\t\x20-\x7e]+$/.test(trimmed)) {

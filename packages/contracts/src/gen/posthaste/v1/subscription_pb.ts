@@ -397,10 +397,11 @@ export type CustomHeaders = Message<"posthaste.v1.CustomHeaders"> & {
   /**
    * Values by name: at most 20, with at most 4,096 characters in all. A name has at most 64 letters, digits,
    * `-` and `_`, which count as the same. It must not be one that Posthaste or the connection sets
-   * (`webhook-…`, `content-type`, `host`, `user-agent` …), or with which proxies and clouds vouch for a
-   * request (`cookie`, `forwarded`, `x-forwarded-…`, `via`, `metadata-flavor` …). Values are visible ASCII.
-   * They are encrypted at rest, never shown again, and sent with every attempt. A `secret` overrides the
-   * header `authorization`.
+   * (`webhook-…`, `content-type`, `host`, `user-agent` …), or with which browsers, proxies and clouds vouch
+   * for a request (`cookie`, `forwarded`, `x-forwarded-…`, `via`, `metadata-flavor` …), a user
+   * (`x-amzn-oidc-…`, `x-goog-iap-…`, `x-ms-client-principal…`, `remote-…` …) or a certificate
+   * (`client-cert`, `x-ssl-…` …). Values are visible ASCII. They are encrypted at rest, never shown again,
+   * and sent with every attempt. A `secret` overrides the header `authorization`.
    *
    * @generated from field: map<string, string> values = 1;
    */
