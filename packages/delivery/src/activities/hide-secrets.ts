@@ -6,7 +6,8 @@ import { TORN_ESCAPE_CHARS_MAX, type Unescaped, unescapeText } from "./unescape-
  * The receiver chooses the text, and the subscriber the secrets: together they can make a search as slow as
  * it may become. This one (Aho and Corasick) reads the text once for all secrets, and takes time in
  * proportion to it, whatever the secrets are. It searches the text as it was received, never what has
- * replaced a part of it, and once more in the one spelling of `unescape-text.ts`.
+ * replaced a part of it, and once more in the one spelling of `unescape-text.ts`. Upper and lower case are
+ * the same to it: the names of headers arrive in lower case, and a receiver may change that of other texts.
  */
 
 /**
@@ -27,10 +28,19 @@ export type Secrets = {
   readonly lengthMax: number;
 };
 
+/** Every byte, with the upper case of ASCII in lower case. */
+const LOWER = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte,
+);
+
 /** Prepares texts to be hidden, each as it is and in the one spelling. Their characters are latin1. */
 export function secretsToHide(texts: readonly string[]): Secrets {
   const written = texts.map((text) => Buffer.from(text, "latin1"));
-  const paths = [...written, ...written.map((text) => unescapeText(text).bytes)].sort(Buffer.compare);
+  // Most texts are in the one spelling already.
+  const others = written
+    .map((text) => unescapeText(text).bytes)
+    .filter((bytes, i) => written[i]?.compare(bytes) !== 0);
+  const paths = [...written, ...others].map(inLowerCase).sort(Buffer.compare);
   const nodesMax = 1 + paths.reduce((sum, { length }) => sum + length, 0);
   const secrets: Secrets = {
     roots: new Uint32Array(256),
@@ -42,6 +52,10 @@ export function secretsToHide(texts: readonly string[]): Secrets {
   };
   addNodes(secrets, paths);
   return secrets;
+}
+
+function inLowerCase(text: Uint8Array): Uint8Array {
+  return text.map((byte) => LOWER[byte] ?? byte);
 }
 
 /**
@@ -83,7 +97,7 @@ function endBeforeTorn({ bytes, starts }: Unescaped, lengthMax: number): number 
 function search(text: Uint8Array, secrets: Secrets, onFound: (start: number, end: number) => void): void {
   let node = 0;
   for (let i = 0; i < text.length; i++) {
-    node = next(secrets, node, text[i] ?? 0);
+    node = next(secrets, node, LOWER[text[i] ?? 0] ?? 0);
     const length = secrets.lengths[node] ?? 0;
     if (length > 0) onFound(i + 1 - length, i + 1);
   }

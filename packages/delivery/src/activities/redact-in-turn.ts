@@ -8,7 +8,7 @@ import type { HoldsSecrets } from "./secrets-of.ts";
  * Up to how many characters, of an answer and of what may be secret together, are searched without a wait. At
  * their worst, these take a few tenths of a millisecond, less than all else about an attempt.
  */
-const SMALL_CHARS_MAX = 2_048;
+const SMALL_CHARS_MAX = 1_024;
 
 /** The part of a response that is redacted. */
 type Response = Pick<PostResult, "responseHeaders" | "responseBody" | "responseTruncated">;

@@ -25,6 +25,8 @@ const allEscaped = (text: string, backslash = "\\") =>
 const inHtml = (text: string) =>
   text.replaceAll(/./g, (c) => `&#${String(c.charCodeAt(0)).padStart(7, "0")};`);
 
+const inBase64 = (text: string) => Buffer.from(text).toString("base64");
+
 test("a credential in a response is redacted, in plain text and as Basic", () => {
   const basic = Buffer.from("hüsh:1").toString("base64");
   const { responseHeaders, responseBody } = redact(
@@ -102,8 +104,11 @@ test.each([
   ["HTML 4 with the names of letters", "p&auml;ss&Uuml;w&eacute;rd&copy;&euro;", "pässÜwérd©€"],
   ["HTML 5 with the names of signs", "k&plus;&sol;&equals;&colon;&percnt;&lowbar;1", "k+/=:%_1"],
   ["HTML 5 with the names of several letters", "&fjlig;ord&nvlt;1", "fjord<\u20d21"],
+  ["HTML with numbers that no semicolon ends", "ke&#47y&#x2bGET&#60&#XE9&gt;&#34", 'ke/y+GET<é>"'],
+  ["JavaScript with code points in braces", String.raw`ke\u{2f}y\u{00003c}\u{1F600}\u{0022}1`, 'ke/y<😀"1'],
   ["a URL", "ke%2Fy%2b%3C%C3%A9%3E%22%261", 'ke/y+<é>"&1'],
   ["a form", "my+key%2F1", "my key/1"],
+  ["another case", "KE/Y-aBc-%c3%a9", "ke/y-Abc-é"],
 ])("a secret is redacted in %s", (_as, echo, credential) => {
   expect(shownBody(`{"was":"${echo}","n":1}`, credential)).toBe('{"was":"[redacted]","n":1}');
 });
@@ -119,6 +124,41 @@ test("Base64 is redacted also as it stands in URLs, and without its padding", ()
   for (const echo of echoes) expect(shownBody(`<${echo}>`, credential)).toBe("<[redacted]>");
 });
 
+test("Base64 of a text that contains a secret is redacted, wherever the secret begins in it", () => {
+  const subscription = {
+    credential: "customer:??>>~~ÿÿ-12",
+    headers: { authorization: "Bearer tok/en-12345" },
+    targetUrl: "https://yoursite.com/hook?key=se~~cret??1",
+  };
+  const basic = Buffer.from("customer:??>>~~ÿÿ-12").toString("base64");
+  for (const secret of ["??>>~~ÿÿ-12", "tok/en-12345", "se~~cret??1", basic]) {
+    for (const before of ["", "<", "<<", "<<<", "<<<<"]) {
+      for (const encoding of ["base64", "base64url"] as const) {
+        const echo = Buffer.from(`${before}${secret}${before}`).toString(encoding);
+        const shown = shownTo(subscription, `{"was":"${echo}"}`);
+        const [, left = "", right = ""] = /^\{"was":"(.*)\[redacted\](.*)"\}$/.exec(shown) ?? [];
+        // The characters at its ends hold bits of the neighbours as well.
+        expect(Buffer.from(left, "base64").toString("latin1")).toMatch(/^<*.?$/);
+        expect(`${left}${right}`.length).toBeLessThanOrEqual(Math.ceil((2 * before.length * 8) / 6) + 4);
+        expect(shown).toContain("[redacted]");
+      }
+    }
+  }
+});
+
+test("a secret that a receiver repeats as a header's name is redacted, though names have no upper case", () => {
+  const basic = Buffer.from("customer:Pass-word-1").toString("base64url");
+  const names = ["x-pass-word-1", basic.toLowerCase(), "tok-en-12345", "retry-after", "content-type"];
+  const responseHeaders = names.map((name): [string, string] => [name, "1"]);
+  const shown = redact(
+    { ...answer(""), responseHeaders },
+    { ...target, credential: "customer:Pass-word-1", headers: { "x-token": "Tok-EN-12345" } },
+  );
+  expect(shown.responseHeaders.map(([name]) => name)).toEqual([
+    ...["[redacted]", "[redacted]", "[redacted]", "retry-after", "content-type"],
+  ]);
+});
+
 test("parts that a receiver takes out of a secret are redacted if they are long enough", () => {
   const echo = "name customer, password pass:word-1, token tok/en-12345, v1 2024";
   const shown = "name [redacted], password [redacted], token [redacted], v1 2024";
@@ -126,7 +166,7 @@ test("parts that a receiver takes out of a secret are redacted if they are long 
   expect(
     shownTo({ credential: "customer:pass:word-1", headers: { authorization: "Bearer tok/en-12345" } }, echo),
   ).toBe(shown);
-  expect(shownTo({ headers: { "x-a": `basic ${basic}`, "x-b": "Token tok/en-12345" } }, echo)).toBe(shown);
+  expect(shownTo({ headers: { "x-a": `basic ${basic}`, "x-b": "Key tok/en-12345" } }, echo)).toBe(shown);
   expect(shownTo({ credential: "v1:2024" }, echo)).toBe(echo);
 });
 
@@ -189,7 +229,7 @@ describe("an answer that repeats a short secret does not grow beyond what an ans
 describe("a body that was cut off", () => {
   const secret = "credential-canary";
   /** The longest spelling of the secret, and what may be left of an escape behind a part of it. */
-  const length = Buffer.from(secret).toString("base64").length + TORN_ESCAPE_CHARS_MAX;
+  const length = inBase64(inBase64(secret)).length + TORN_ESCAPE_CHARS_MAX;
   const cutAt = (body: string) => body.slice(0, RESPONSE_BODY_BYTES_MAX);
 
   test.each([

@@ -26,7 +26,8 @@ export function redact<R extends Pick<PostResult, "responseHeaders" | "responseB
   const responseHeaders = result.responseHeaders.map(([name, value]): [string, string] => {
     const shown = hideSecrets(value, secrets, REDACTED).slice(0, room);
     room -= shown.length;
-    return [name, shown];
+    // A name is shown as a whole or not at all, so names hardly grow.
+    return [hideSecrets(name, secrets, REDACTED) === name ? name : REDACTED, shown];
   });
   // latin1 maps every byte to one character and back, so any body survives unchanged.
   const body = Buffer.from(result.responseBody).toString("latin1");

@@ -12,6 +12,8 @@ const SECRET_CHARS_MIN = 8;
 /** Shorter parts within a header's value are more often words and dates than keys. */
 const KEY_CHARS_MIN = 12;
 
+const BASE64_CHAR_BITS = 6;
+
 /**
  * Returns the texts to hide in what a receiver answers, each also in Base64: the credential, the values of
  * the custom headers and of the URL's query, and the parts of them that a receiver takes out. Of a user name
@@ -26,16 +28,30 @@ export function secretsOf({ credential, headers, targetUrl }: HoldsSecrets): str
     ...values,
     ...values.flatMap(partsOfHeader),
     ...values.flatMap(keysIn),
-    ...(credential === null ? [] : halvesOf(credential)),
+    ...(credential === null ? [] : [...halvesOf(credential), Buffer.from(credential).toString("base64")]),
     ...valuesOfQuery(targetUrl),
   ].filter(({ length }) => length >= SECRET_CHARS_MIN);
   const all = [...new Set(credential === null ? parts : [credential, ...parts])];
   return all.flatMap((secret) => {
     const utf8 = Buffer.from(secret, "utf8");
-    const base64 = utf8.toString("base64");
-    const unpadded = base64.replace(/=+$/, "");
-    return [utf8.toString("latin1"), base64, ...(unpadded.length < SECRET_CHARS_MIN ? [] : [unpadded])];
+    return [utf8.toString("latin1"), utf8.toString("base64"), ...withinBase64(utf8)];
   });
+}
+
+/**
+ * Returns how a secret is written within the Base64 of a longer text, such as a request with its headers.
+ * Three bytes are four characters, so there are three ways, by the place at which the secret begins. The
+ * characters at its ends that hold bits of the text around it, too, are left off.
+ */
+function withinBase64(secret: Buffer): string[] {
+  const ways = [0, 1, 2].map((before) => {
+    const base64 = Buffer.concat([Buffer.alloc(before), secret]).toString("base64");
+    const first = Math.ceil((before * 8) / BASE64_CHAR_BITS);
+    return base64.slice(first, Math.floor(((before + secret.length) * 8) / BASE64_CHAR_BITS));
+  });
+  // Alone, it is also written without its padding, and its last character holds no bits of others.
+  const unpadded = secret.toString("base64").replace(/=+$/, "");
+  return [unpadded, ...ways].filter(({ length }) => length >= SECRET_CHARS_MIN);
 }
 
 /** Returns what follows a scheme, such as `Bearer`, and the name and password that `Basic` encodes. */

@@ -7,8 +7,9 @@ import { characterEntities } from "character-entities";
  * within another. What is searched in an answer is therefore brought to one spelling first, and so is what is
  * searched for:
  *
- * - Escapes stand for themselves no longer: `\u0026`, `\x26`, `%26`, `&amp;`, `&#38;` and `&#x26;`, and
- *   escapes of escapes, to any depth. All other backslashes are left out.
+ * - Escapes stand for themselves no longer: `\u0026`, `\u{26}`, `\x26`, `%26`, `&amp;`, `&#38;` and `&#x26;`,
+ *   the last two also without their semicolon, and escapes of escapes, to any depth. All other backslashes
+ *   are left out.
  * - A space is a `+`, as in forms; `-` is `+` and `_` is `/`, so that both kinds of Base64 are one. A tab,
  *   the only control character that a secret may contain, is a `t`, as is `\t` without its backslash.
  *
@@ -49,6 +50,9 @@ const NAMED: ReadonlyMap<string, readonly number[]> = new Map(
  * write zeros before a number.
  */
 const REFERENCE_CHARS_MAX = 32;
+/** The digits of `\u{…}`: the last code point has six, and some encoders write it in 32 bits. */
+const CODE_POINT_DIGITS_MAX = 8;
+const CODE_POINT_MAX = 0x10_ffff;
 /**
  * What may be left of escapes within one another that a cut tore, at most: something of one in each layer.
  * Layers in which each character is a reference multiply the text, so a body that is read holds no more than
@@ -112,6 +116,7 @@ function afterBackslash(rest: Uint8Array, at: number): Escape | undefined {
     case code("x"):
       return byteOf(hexIn(rest, at + 1, 2), 3);
     case code("u"):
+      if (rest[at + 1] === code("{")) return codePoint(rest, at);
       return codeUnit(hexIn(rest, at + 1, 4), rest, at + 5);
     default:
       return undefined;
@@ -120,6 +125,16 @@ function afterBackslash(rest: Uint8Array, at: number): Escape | undefined {
 
 function byteOf(value: number | undefined, length: number): Escape | undefined {
   return value === undefined ? undefined : { length, bytes: [value] };
+}
+
+/** Returns what `\u{X…}` stands for, from the `u` on. */
+function codePoint(rest: Uint8Array, at: number): Escape | undefined {
+  const first = at + 2;
+  let digits = 0;
+  while (digits < CODE_POINT_DIGITS_MAX && hexIn(rest, first + digits, 1) !== undefined) digits += 1;
+  const point = hexIn(rest, first, digits) ?? 0;
+  const isOne = digits > 0 && rest[first + digits] === code("}") && point <= CODE_POINT_MAX;
+  return isOne ? { length: digits + 3, bytes: utf8(point) } : undefined;
 }
 
 /** Returns what `\uXXXX` stands for: the first half of a surrogate pair takes the second with it. */
@@ -134,21 +149,39 @@ function codeUnit(unit: number | undefined, rest: Uint8Array, next: number): Esc
 
 /** Returns what a reference to a character stands for in HTML and XML. */
 function reference(rest: Uint8Array, at: number): Escape | undefined {
+  if (rest[at] === code("#")) return numericReference(rest, at);
   let end = at;
   while (IN_REFERENCE[rest[end] ?? 0] === 1 && end - at < REFERENCE_CHARS_MAX) end += 1;
   if (rest[end] !== code(";")) return undefined;
-  const name = Buffer.from(rest.subarray(at, end)).toString("latin1");
-  const length = end + 1 - at;
-  const named = NAMED.get(name);
-  if (named !== undefined) return { length, bytes: named };
-  const [, hex, decimal] = /^#(?:[xX]([\da-fA-F]+)|(\d+))$/.exec(name) ?? [];
-  const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
-  return point <= 0x10ffff ? { length, bytes: utf8(point) } : undefined;
+  const named = NAMED.get(Buffer.from(rest.subarray(at, end)).toString("latin1"));
+  return named && { length: end + 1 - at, bytes: named };
 }
 
-/** The characters between a reference's `&` and `;`. */
+/** Returns what `&#38;` or `&#x26;` stands for, from the `#` on. HTML also lets the number end by itself. */
+function numericReference(rest: Uint8Array, at: number): Escape | undefined {
+  const isHex = rest[at + 1] === code("x") || rest[at + 1] === code("X");
+  const base = isHex ? 16 : 10;
+  const first = at + (isHex ? 2 : 1);
+  let end = first;
+  let point = 0;
+  for (let digit = digitIn(rest, end, base); digit >= 0; digit = digitIn(rest, end, base)) {
+    point = point * base + digit;
+    end += 1;
+    if (point > CODE_POINT_MAX || end - at > REFERENCE_CHARS_MAX) return undefined;
+  }
+  if (end === first) return undefined;
+  return { length: end - at + (rest[end] === code(";") ? 1 : 0), bytes: utf8(point) };
+}
+
+/** Returns the value of a digit; -1 if there is none. */
+function digitIn(rest: Uint8Array, at: number, base: number): number {
+  const digit = HEX[rest[at] ?? 0] ?? -1;
+  return digit < base ? digit : -1;
+}
+
+/** The characters of a reference's name. */
 const IN_REFERENCE = Uint8Array.from({ length: 256 }, (_, byte) =>
-  /[#\da-zA-Z]/.test(String.fromCharCode(byte)) ? 1 : 0,
+  /[\da-zA-Z]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
 
 function hexIn(rest: Uint8Array, at: number, digits: number): number | undefined {
