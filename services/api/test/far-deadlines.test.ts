@@ -81,15 +81,33 @@ describe("a far deadline of Connect does not end", () => {
   });
 });
 
-test("a malformed deadline is refused", async () => {
-  const response = await fetch(`${t.url}/posthaste.v1.EventCatalogService/ListEventTypes`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      authorization: `Bearer ${t.token}`,
-      "connect-timeout-ms": "soon",
-    },
-    body: "{}",
+describe("a malformed deadline is refused, and its header is named:", () => {
+  const call = (headers: Record<string, string>) =>
+    fetch(`${t.url}/posthaste.v1.EventCatalogService/ListEventTypes`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${t.token}`, ...headers },
+      body: headers["content-type"] === "application/json" ? "{}" : enveloped("{}"),
+    });
+
+  test.each(["soon", "-1"])("connect-timeout-ms of %s", async (value) => {
+    const response = await call({ "content-type": "application/json", "connect-timeout-ms": value });
+    const description = "takes a whole number of milliseconds with at most 10 digits";
+    const body = (await response.json()) as { message: string; details: { debug: object }[] };
+    expect([response.status, body.message]).toEqual([
+      400,
+      `the header connect-timeout-ms ${description}, not "${value}"`,
+    ]);
+    expect(body.details.map(({ debug }) => debug)).toEqual([
+      expect.objectContaining({ reason: "FIELD_INVALID" }),
+      expect.objectContaining({
+        fieldViolations: [expect.objectContaining({ field: "connect-timeout-ms", description })],
+      }),
+    ]);
   });
-  expect(response.status).toBe(400);
+
+  test("grpc-timeout", async () => {
+    const response = await call({ "content-type": "application/grpc-web+json", "grpc-timeout": "5x" });
+    const trailer = decodeURIComponent(await response.text());
+    expect(trailer).toMatch(/grpc-message: the header grpc-timeout takes .*, such as "20S", not "5x"/);
+  });
 });

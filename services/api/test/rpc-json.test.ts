@@ -133,9 +133,23 @@ describe("a value that its field does not take is refused with the field and wha
     if (!description.startsWith("cannot")) expect(body.message).toContain(`${field} ${description}`);
   });
 
-  test("a value whose field cannot be told is refused with what its type takes", async () => {
+  test("a value that several fields might have is refused with their names and what they take", async () => {
     const { body } = await t.rpc("DeliveryService/ListDeliveries", { createdFrom: "yesterday" });
-    expect(body.message).toContain('such as "2030-01-31T12:00:00Z"');
+    const takes = 'takes a time as text (RFC 3339), such as "2030-01-31T12:00:00Z"';
+    expect(body.message).toContain(`; created_from or created_before ${takes}`);
+  });
+
+  test("two members of which a message takes one are refused in plain words, and both are named", async () => {
+    const message = { eventType: "invoice_sent", idempotencyKey: "k", data: {}, dataJson: "{}" };
+    const { status, body } = await t.rpc(INGEST, message);
+    expect([status, body.message]).toEqual([400, "the message has data and data_json; send one of them"]);
+    const fieldViolations = ["data", "data_json"].map((field) =>
+      expect.objectContaining({ field, description: "send one of data and data_json" }),
+    );
+    expect(body.details.map(({ debug }: { debug: object }) => debug)).toEqual([
+      expect.objectContaining({ reason: "FIELD_INVALID" }),
+      expect.objectContaining({ fieldViolations }),
+    ]);
   });
 });
 

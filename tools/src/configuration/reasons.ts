@@ -25,10 +25,11 @@ what kind of error it is, and a reason, which says which one. New reasons may be
 not know by its code.
 
 - **RPCs** (Connect, gRPC, gRPC-Web) carry the reason as a standard detail, \`google.rpc.ErrorInfo\` with the
-  domain \`posthaste\`. Its \`metadata\` holds what the table names. If fields are at fault, a
-  \`google.rpc.BadRequest\` names them; if they break a rule of the contract, a \`buf.validate.Violations\`
-  names the rule, too. If a wait helps, a \`google.rpc.RetryInfo\` says how long, as the header
-  \`retry-after\` does.
+  domain \`posthaste\`. Its \`metadata\` holds what the table names. If fields are at fault, or
+  a header, a \`google.rpc.BadRequest\` names them; if they break a rule of the contract, a
+  \`buf.validate.Violations\` names the rule, too. Of a value in JSON that cannot be decoded, only the type is
+  known: if several fields have it, the message names them all, and there is no \`BadRequest\`. If a wait
+  helps, a \`google.rpc.RetryInfo\` says how long, as the header \`retry-after\` does.
 - **The client library** reads all of that: \`refusalOf(error)\` in
   [packages/client](../packages/client/README.md).
 - **The REST gateway** answers with a problem (RFC 9457). It has the reason as \`reason\`, the field at fault

@@ -1,9 +1,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
+import type { RefusedField } from "@posthaste/domain";
 import type { ReasonName } from "../http/refusal-table.ts";
 import { detailsFor, shortenedText, type Why } from "./error-details.ts";
-import { fieldsOf, nearestField, oneOf, onlyFieldOf, valuesOf } from "./request-fields.ts";
+import { fieldsOf, fieldsOfType, nearestField, oneOf, valuesOf } from "./request-fields.ts";
 import { rewriteErrors } from "./rewrite-errors.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
@@ -15,6 +16,20 @@ const TOO_LARGE = /^message (?:size (?:\d+ )?)?is larger than configured readMax
 const UNKNOWN_FIELD = /^cannot decode message ([\w.]+) from JSON: key "(.*)" is unknown$/s;
 const WRONG_FIELD = /^cannot decode field (?:\w+\.)+(\w+) from JSON: (.+)$/s;
 const WRONG_VALUE = /^cannot decode (?:enum|message) ([\w.]+) from JSON:? (.+)$/s;
+
+/** Its message for two members of a oneof, of which a message can have one. */
+const BOTH_OF_ONE = /^cannot decode oneof [\w.]+ from JSON: oneof set multiple times by (\w+) and (\w+)$/;
+/** Connect's message for a malformed deadline. */
+const WRONG_DEADLINE = /^protocol error: invalid (connect|grpc) timeout value: (.*)$/s;
+
+/** The headers of deadlines by protocol, and what they take. */
+const DEADLINES: Readonly<Record<string, RefusedField>> = {
+  connect: {
+    field: "connect-timeout-ms",
+    message: "takes a whole number of milliseconds with at most 10 digits",
+  },
+  grpc: { field: "grpc-timeout", message: 'takes at most 8 digits and a unit, such as "20S"' },
+};
 
 /** What the standard types are in JSON, whose messages do not say so. */
 const FORMS: Readonly<Record<string, string>> = {
@@ -65,10 +80,10 @@ export function withReason(error: ConnectError, request: DescMessage): ConnectEr
     const words = `the message is over ${limit} bytes, uncompressed; send less at once`;
     return invalid(words, { reason: "MESSAGE_TOO_LARGE", metadata: { limit } });
   }
-  const { hint = "", ...why } = whyOf(error, request);
+  const { words = rawMessage, hint = "", ...why } = whyOf(error, request);
   const details = detailsFor(why);
   // Connect repeats a caller's names in full.
-  const text = shortenedText(rawMessage) + hint;
+  const text = shortenedText(words) + hint;
   if (text !== rawMessage) return new ConnectError(text, code, undefined, details);
   error.details.push(...details);
   return error;
@@ -78,8 +93,14 @@ function invalid(message: string, why: Why): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, detailsFor(why));
 }
 
-/** @returns also what the caller probably meant or can send, for the end of the error's message */
-function whyOf({ code, rawMessage }: ConnectError, request: DescMessage): Why & { readonly hint?: string } {
+type Told = Why & {
+  /** What the error's message says instead of what Connect says. */
+  readonly words?: string;
+  /** What the caller probably meant or can send, for the end of the error's message. */
+  readonly hint?: string;
+};
+
+function whyOf({ code, rawMessage }: ConnectError, request: DescMessage): Told {
   if (code === Code.InvalidArgument) {
     const [, type, unknown] = UNKNOWN_FIELD.exec(rawMessage) ?? [];
     if (type !== undefined && unknown !== undefined) {
@@ -89,26 +110,44 @@ function whyOf({ code, rawMessage }: ConnectError, request: DescMessage): Why & 
     const [, field, message] = WRONG_FIELD.exec(rawMessage) ?? [];
     if (field !== undefined && message !== undefined)
       return { reason: "FIELD_INVALID", fields: [{ field, message }] };
+    const [, one, other] = BOTH_OF_ONE.exec(rawMessage) ?? [];
+    if (one !== undefined && other !== undefined) return bothOfOne(one, other);
     const [, wrongType, got] = WRONG_VALUE.exec(rawMessage) ?? [];
     // What is wrong with the request's own type is wrong with the whole message.
     if (wrongType !== undefined && got !== undefined && wrongType !== request.typeName)
       return wrongValue(wrongType, got, request);
+    const [, protocol = "", value = ""] = WRONG_DEADLINE.exec(rawMessage) ?? [];
+    const deadline = DEADLINES[protocol];
+    if (deadline !== undefined) return wrongDeadline(deadline, value);
   }
   return { reason: REASONS[code] ?? "INTERNAL" };
 }
 
-/** The library names the type of a wrong value, but not its field. */
-function wrongValue(type: string, got: string, request: DescMessage): Why & { readonly hint?: string } {
-  const field = onlyFieldOf(request, type);
-  const values = valuesOf(type);
-  const takes = values.length > 0 ? `takes ${oneOf(values)}` : FORMS[type];
-  const hint = takes === undefined ? "" : `; ${field ?? "the field"} ${takes}`;
-  if (field === undefined) return { reason: "FIELD_INVALID", hint };
+function bothOfOne(one: string, other: string): Told {
+  const message = `send one of ${one} and ${other}`;
   return {
     reason: "FIELD_INVALID",
-    fields: [{ field, message: takes ?? `cannot be decoded: ${got}` }],
-    hint,
+    fields: [one, other].map((field) => ({ field, message })),
+    words: `the message has ${one} and ${other}; send one of them`,
   };
+}
+
+function wrongDeadline(header: RefusedField, value: string): Told {
+  const words = `the header ${header.field} ${header.message}, not ${JSON.stringify(value)}`;
+  return { reason: "FIELD_INVALID", fields: [header], words };
+}
+
+/** The library names the type of a wrong value, but not its field: several may have that type. */
+function wrongValue(type: string, got: string, request: DescMessage): Told {
+  const candidates = fieldsOfType(request, type);
+  const values = valuesOf(type);
+  const takes = values.length > 0 ? `takes ${oneOf(values)}` : FORMS[type];
+  const areFew = candidates.length > 0 && candidates.length <= FIELDS_NAMED_MAX;
+  const hint = takes === undefined ? "" : `; ${areFew ? oneOf(candidates) : "the field"} ${takes}`;
+  const [field] = candidates;
+  if (field === undefined || candidates.length > 1) return { reason: "FIELD_INVALID", hint };
+  const message = takes ?? `cannot be decoded: ${got}`;
+  return { reason: "FIELD_INVALID", fields: [{ field, message }], hint };
 }
 
 /** Says which field a caller probably meant, or which there are. */

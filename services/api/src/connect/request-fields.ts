@@ -30,13 +30,10 @@ export function fieldsOf(typeName: string): readonly string[] {
   return registry.getMessage(typeName)?.fields.map(({ jsonName }) => jsonName) ?? [];
 }
 
-/**
- * Returns the only field of a request, at any depth, that holds a message or enum of this type; undefined if
- * there is none or there are several.
- */
-export function onlyFieldOf(request: DescMessage, typeName: string): string | undefined {
+/** Returns the names of a request's fields, at any depth, that hold a message or enum of this type. */
+export function fieldsOfType(request: DescMessage, typeName: string): readonly string[] {
   const found = fieldsWithin(request).filter((field) => typeOf(field)?.typeName === typeName);
-  return found.length === 1 ? found[0]?.name : undefined;
+  return [...new Set(found.map(({ name }) => name))];
 }
 
 /** Returns the values that a caller can choose from, as JSON has them; none if there is no such enum. */
