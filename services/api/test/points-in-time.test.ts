@@ -3,7 +3,8 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { BadRequestSchema } from "@posthaste/contracts/error-details";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -18,11 +19,15 @@ const END_OF_9999_S = 253_402_300_799n;
 const YEAR_1_S = -62_135_596_800n;
 
 /** Calls in Protobuf's binary format, which can encode times that its JSON format cannot. */
-const calls = () => {
+const clients = () => {
   const transport = createConnectTransport({ baseUrl: t.url, httpVersion: "1.1" });
   const headers = { authorization: `Bearer ${t.token}` };
   const deliveries = createClient(DeliveryService, transport);
-  const accounts = createClient(AccountService, transport);
+  return { deliveries, accounts: createClient(AccountService, transport), headers };
+};
+
+const calls = () => {
+  const { deliveries, accounts, headers } = clients();
   const since = at(0n);
   return {
     created_from: (time: Time) => deliveries.listDeliveries({ createdFrom: time }, { headers }),
@@ -79,9 +84,42 @@ test.each([
     expect(failure?.rawMessage).toContain("from 1 to 9999");
   }
   expect(t.logged("request.faulted")).toEqual([]);
-  expect(await failureOf(call(at(END_OF_9999_S, 999_000_000)))).toBeUndefined();
+  // A recovery or replay cannot begin in the future.
+  if (!name.startsWith("since")) {
+    expect(await failureOf(call(at(END_OF_9999_S, 999_000_000)))).toBeUndefined();
+  }
   // The zero time of some languages, and a time just before 1970.
   for (const time of name === "expires_at" || name.startsWith("until") ? [] : [at(YEAR_1_S), at(-1n)]) {
     expect(await failureOf(call(time))).toBeUndefined();
   }
 });
+
+describe("a range of time that holds nothing is refused, and its field is named:", () => {
+  const nowS = () => BigInt(Math.floor(Date.now() / 1_000));
+
+  test.each(["since", "since of a replay"] as const)("%s in the future", async (name) => {
+    const failure = await failureOf(calls()[name](at(nowS() + 60n)));
+    expect(failure?.rawMessage).toBe("since is in the future; nothing is there to send");
+    expect(violatedIn(failure)).toEqual(["since"]);
+    expect(await failureOf(calls()[name](at(nowS() - 60n)))).toBeUndefined();
+  });
+
+  test.each(["recoverDeliveries", "replayEvents"] as const)("until not after since, of %s", async (name) => {
+    const { subscriptionId } = await subscribed();
+    const { deliveries, headers } = clients();
+    const call = (since: bigint, until: bigint) =>
+      deliveries[name]({ subscriptionId, since: at(since), until: at(until), dryRun: true }, { headers });
+    for (const until of [999n, 1_000n]) {
+      const failure = await failureOf(call(1_000n, until));
+      expect(failure?.code).toBe(Code.InvalidArgument);
+      expect(failure?.rawMessage).toBe("until must be later than since");
+      expect(violatedIn(failure)).toEqual(["until"]);
+    }
+    expect(await failureOf(call(1_000n, 1_001n))).toBeUndefined();
+  });
+});
+
+const violatedIn = (failure: ConnectError | undefined) =>
+  failure
+    ?.findDetails(BadRequestSchema)
+    .flatMap(({ fieldViolations }) => fieldViolations.map((v) => v.field));

@@ -50,8 +50,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
       accountId: callerOf(context).accountId,
       kind,
       subscriptionId: request.subscriptionId === 0 ? null : (request.subscriptionId as SubscriptionId),
-      sinceAt: request.since === undefined ? 0 : pointInTime(request.since, "since"),
-      untilAt: request.until === undefined ? at : pointInTime(request.until, "until"),
+      ...rangeOf(request, at),
       isDryRun: request.dryRun,
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
       now: at,
@@ -96,6 +95,24 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     resumeRecovery: (request, context) => change("running", request, context),
     cancelRecovery: (request, context) => change("cancelled", request, context),
   };
+}
+
+/**
+ * Returns the range of time that a caller wants.
+ *
+ * @throws Refusal if it can hold nothing: the caller has confused two times, or their units
+ */
+function rangeOf(
+  { since, until }: RecoverDeliveriesRequest | ReplayEventsRequest,
+  now: number,
+): { readonly sinceAt: number; readonly untilAt: number } {
+  const sinceAt = since === undefined ? 0 : pointInTime(since, "since");
+  const untilAt = until === undefined ? now : pointInTime(until, "until");
+  if (sinceAt > now)
+    throw new Refusal("invalid", "since is in the future; nothing is there to send", { field: "since" });
+  if (until !== undefined && untilAt <= sinceAt)
+    throw new Refusal("invalid", "until must be later than since", { field: "until" });
+  return { sinceAt, untilAt };
 }
 
 function found(recovery: Recovery | undefined, id: RecoveryId): Recovery {

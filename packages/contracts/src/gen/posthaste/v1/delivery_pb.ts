@@ -958,14 +958,15 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
   subscriptionId: number;
 
   /**
-   * Only deliveries created at this time or later, in the years 1 to 9999. Required.
+   * Only deliveries created at this time or later, in the years 1 to 9999. Required; not in the future.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only deliveries created before this time, in the years 1 to 9999. Default: now.
+   * Only deliveries created before this time, in the years 1 to 9999, later than `since`. Default and
+   * maximum: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
@@ -1028,14 +1029,15 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
   subscriptionId: number;
 
   /**
-   * Only events accepted at this time or later, in the years 1 to 9999. Required.
+   * Only events accepted at this time or later, in the years 1 to 9999. Required; not in the future.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only events accepted before this time, in the years 1 to 9999. Default: now.
+   * Only events accepted before this time, in the years 1 to 9999, later than `since`. Default and
+   * maximum: now.
    *
    * @generated from field: google.protobuf.Timestamp until = 3;
    */
