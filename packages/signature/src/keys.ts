@@ -36,6 +36,12 @@ export async function importKeys(
   if (texts.length === 0) throw new SignatureError("bad_key", "the list of keys is empty: pass at least one");
   return await Promise.all(
     texts.map(async (text) => {
+      if (text !== text.trim()) {
+        throw new SignatureError(
+          "bad_key",
+          "a key begins or ends with a space or a line break, as when it is read from a file: trim it",
+        );
+      }
       try {
         return await importKey(text);
       } catch (error) {

@@ -1,7 +1,7 @@
 import { toBase64 } from "./base64.ts";
 import { importKeys, signingKey } from "./keys.ts";
-import { readOrRefuse } from "./signature-error.ts";
-import { signedContent } from "./signed-content.ts";
+import { readOrRefuse, SignatureError } from "./signature-error.ts";
+import { signedContent, TIMESTAMP } from "./signed-content.ts";
 
 export type WebhookToSign = {
   /** Sent as `webhook-id`. */
@@ -17,7 +17,7 @@ export type WebhookToSign = {
  *
  * @param keys `whsec_…` for v1, `whsk_…` for v1a; several while a key is being replaced
  * @returns the value of `webhook-signature`: one signature for each key, separated by spaces
- * @throws SignatureError `bad_key` or `bad_body`
+ * @throws SignatureError `bad_key`, or `bad_body` if the id, the timestamp or the body is missing
  */
 export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   return await (await createSigner(keys))(webhook);
@@ -37,6 +37,11 @@ export async function createSigner(keys: readonly string[]): Promise<Signer> {
   return async (webhook) => {
     const content = readOrRefuse("bad_body", "the id, the timestamp or the body cannot be read", () => {
       const { id, timestamp, body } = webhook;
+      // Text would be made of anything, such as "undefined", and signed.
+      if (typeof id !== "string" || id === "")
+        throw new SignatureError("bad_body", "the id is missing, or no text");
+      if (!TIMESTAMP.test(String(timestamp)))
+        throw new SignatureError("bad_body", "the timestamp is missing, or no number of whole seconds");
       return signedContent(id, String(timestamp), body);
     });
     const signatures = imported.map(async ({ scheme, key }) => {

@@ -2,11 +2,14 @@
 export type SignatureErrorCode =
   /** A header is missing, repeated or has the wrong form. */
   | "malformed"
-  /** The timestamp is too old or in the future: a replay, or a wrong clock. */
+  /** The timestamp is too old or in the future: a replay, or a wrong clock. Or the options are no numbers. */
   | "expired"
   /** No signature matches the body under any of the keys. */
   | "no_match"
-  /** The caller gives no bytes of the body, but a parsed copy, nothing, or bytes that cannot be read. */
+  /**
+   * The caller gives no bytes of the body, but a parsed copy, nothing, or bytes that cannot be read; to sign,
+   * also no id or no timestamp.
+   */
   | "bad_body"
   /** One of the caller's keys is invalid, or there is none. */
   | "bad_key";

@@ -95,11 +95,49 @@ describe("a mistake of the receiver's is named:", () => {
     await expect(withBody(body)).rejects.toEqual(refused("bad_body"));
   });
 
-  test("a header that comes twice, in two spellings", async () => {
-    const headers = { ...headersWith(), "Webhook-Id": "msg_other" };
-    await expect(verify({ headers, body: VECTOR.body }, [VECTOR.key], { now })).rejects.toEqual(
-      refused("malformed"),
-    );
+  test.each<[string, string, Record<string, unknown>]>([
+    ["that is missing", "is missing", { "webhook-id": undefined }],
+    ["that is null", "is missing", { "webhook-id": null }],
+    ["that is empty", "is empty", { "webhook-id": "" }],
+    ["that comes twice", "is repeated", { "webhook-id": ["a", "b"] }],
+    ["that comes twice, in two spellings", "is repeated", { "Webhook-Id": "a" }],
+    ["that is a number", "is no text, but a number", { "webhook-id": 5 }],
+    ["that is too long", "is longer than 4096 characters", { "webhook-id": "a".repeat(4_097) }],
+  ])("a header %s", async (_what, words, over) => {
+    const headers = { ...headersWith(), ...over } as WebhookToVerify["headers"];
+    const call = verify({ headers, body: VECTOR.body }, [VECTOR.key], { now });
+    await expect(call).rejects.toEqual(refused("malformed"));
+    await expect(call).rejects.toThrow(`the header webhook-id ${words}`);
+  });
+
+  test.each([`${VECTOR.key}\n`, ` ${VECTOR.key}`, `${PUBLIC}\r\n`])("a key with a space: %j", async (key) => {
+    await expect(check({}, [key])).rejects.toEqual(refused("bad_key"));
+    await expect(check({}, [key])).rejects.toThrow("a key begins or ends with a space or a line break");
+    await expect(sign(VECTOR, [key])).rejects.toThrow("a key begins or ends with a space or a line break");
+  });
+
+  test.each([
+    ["now", { now: "soon" }],
+    ["now", { now: Number.NaN }],
+    ["now", { now: null }],
+    ["toleranceMs", { toleranceMs: "long" }],
+  ])("an option that is no number: %s", async (name, options) => {
+    const call = check({}, [VECTOR.key], options as unknown as VerifyOptions);
+    await expect(call).rejects.toEqual(refused("expired"));
+    await expect(call).rejects.toThrow(`cannot be checked: ${name} is no number of milliseconds`);
+  });
+
+  test.each<[string, object]>([
+    ["no id", { id: undefined }],
+    ["an empty id", { id: "" }],
+    ["no timestamp", { timestamp: undefined }],
+    ["a timestamp that is no number", { timestamp: Number.NaN }],
+    ["a timestamp with a fraction", { timestamp: 1.5 }],
+    ["a timestamp in microseconds", { timestamp: VECTOR.timestamp * 1e6 }],
+  ])("%s to sign", async (_what, over) => {
+    const call = sign({ ...VECTOR, ...over }, [VECTOR.key]);
+    await expect(call).rejects.toEqual(refused("bad_body"));
+    await expect(call).rejects.toThrow("id" in over ? /^the id is / : /^the timestamp is /);
   });
 
   test("a key that is no list of keys", async () => {

@@ -1,5 +1,8 @@
 import { bytesOfBody } from "./webhook-input.ts";
 
+/** A timestamp: seconds since the epoch. One in microseconds has more digits. */
+export const TIMESTAMP = /^\d{1,12}$/;
+
 /**
  * Returns the bytes that are signed: `id.timestamp.body`, with the body's bytes unchanged.
  *

@@ -1,7 +1,7 @@
 import { fromBase64 } from "./base64.ts";
 import { type ImportedKey, importKeys, type Scheme, verifyingKey } from "./keys.ts";
 import { readOrRefuse, SignatureError } from "./signature-error.ts";
-import { signedContent } from "./signed-content.ts";
+import { signedContent, TIMESTAMP } from "./signed-content.ts";
 import { type HeadersLike, headerOf } from "./webhook-input.ts";
 
 export type WebhookToVerify = {
@@ -49,7 +49,7 @@ export async function verify(
   const id = header("webhook-id");
   const timestamp = header("webhook-timestamp");
   const signatures = parseSignatures(header("webhook-signature"));
-  const unchecked = "webhook-timestamp cannot be checked: now or toleranceMs is not a number of milliseconds";
+  const unchecked = "webhook-timestamp cannot be checked: now or toleranceMs is no number of milliseconds";
   const signedAt = readOrRefuse("expired", unchecked, () => checkTimestamp(timestamp, options));
   const imported = await importKeys(keys, verifyingKey);
   const content = readOrRefuse("bad_body", "the body cannot be read", () =>
@@ -77,15 +77,25 @@ function parseSignatures(header: string): Signature[] {
 }
 
 function checkTimestamp(text: string, options: VerifyOptions): number {
-  const { toleranceMs = TOLERANCE_MS, now = Date.now() } = options ?? {};
-  if (!/^\d{1,12}$/.test(text)) {
+  const now = millisecondsOf(options ?? {}, "now") ?? Date.now();
+  const toleranceMs = millisecondsOf(options ?? {}, "toleranceMs") ?? TOLERANCE_MS;
+  if (!TIMESTAMP.test(text)) {
     throw new SignatureError("malformed", "webhook-timestamp is not a number of seconds");
   }
   const signedAt = Number(text) * 1000;
-  // What is no number is not within any tolerance.
   if (Math.abs(now - signedAt) <= toleranceMs) return signedAt;
   const when = signedAt < now ? "too old" : "in the future";
   throw new SignatureError("expired", `webhook-timestamp is ${when}: this is a replay, or a clock is wrong`);
+}
+
+/** Returns an option, which may also be a `Date`; undefined if it is not given. */
+function millisecondsOf(options: VerifyOptions, name: keyof VerifyOptions): number | undefined {
+  const value = options[name];
+  if (value === undefined) return undefined;
+  const ms = value === null ? Number.NaN : Number(value);
+  if (!Number.isNaN(ms)) return ms;
+  const words = `webhook-timestamp cannot be checked: ${name} is no number of milliseconds`;
+  throw new SignatureError("expired", words);
 }
 
 async function matches(

@@ -12,15 +12,18 @@ const HEADER_CHARS_MAX = 4_096;
  * Returns a header's value.
  *
  * @param name in lower case
- * @throws SignatureError `malformed` if it is missing, repeated or too long
+ * @throws SignatureError `malformed`, which says what is wrong with it
  */
 export function headerOf(headers: unknown, name: string): string {
   const values = valuesOf(headers, name).flat();
   const [value] = values;
-  if (values.length === 1 && typeof value === "string" && value !== "" && value.length <= HEADER_CHARS_MAX) {
-    return value;
-  }
-  throw new SignatureError("malformed", `the header ${name} is missing, repeated or too long`);
+  const refused = (what: string) => new SignatureError("malformed", `the header ${name} ${what}`);
+  if (values.length > 1) throw refused("is repeated");
+  if (value === undefined || value === null) throw refused("is missing");
+  if (typeof value !== "string") throw refused(`is no text, but a ${typeof value}`);
+  if (value === "") throw refused("is empty");
+  if (value.length > HEADER_CHARS_MAX) throw refused(`is longer than ${HEADER_CHARS_MAX} characters`);
+  return value;
 }
 
 function valuesOf(headers: unknown, name: string): unknown[] {

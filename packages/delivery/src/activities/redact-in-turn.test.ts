@@ -43,7 +43,7 @@ test("large answers are redacted in turns of their attempts' accounts, and small
         await allSent.promise;
         return { ...answer(bodyBytes), outcome: "accepted", status: 200 } as unknown as PostResult;
       };
-      const context = { delivery: { id, accountId }, subscription, event: {}, body: Buffer.from("[]") };
+      const context = { delivery: { id, accountId }, subscription, event: { id }, body: Buffer.from("[]") };
       const deps = {
         ...{ store: {} as Store, ledger: { record } as AttemptLedger, log: silentLog, egress, now: () => 0 },
         ...{ shares: { first: createShares(1), retries: createShares(1) }, concurrencyDefault: 1 },
