@@ -68,13 +68,6 @@ const TEST_EVENT_DEADLINE_MS = 20_000;
 const STREAM_DEADLINE_MS = 11 * 60_000;
 /** The maximum number of calls in flight over Connect. Further calls wait for a connection. */
 const CONNECTIONS_MAX = 100;
-/** How long an HTTP/2 connection may be silent before it is pinged. */
-const PING_INTERVAL_MS = 3_000;
-/**
- * How long a ping may take before its connection is replaced. With the interval, half of
- * the default deadline.
- */
-const PING_TIMEOUT_MS = 2_000;
 
 /**
  * Creates a client for every service. Each call has a deadline. Calls that the contract declares repeatable
@@ -150,10 +143,7 @@ function connectTo(shared: Shared): { transport: Transport; close: () => void } 
  * every later call.
  */
 function grpcTo(shared: Shared): { transport: Transport; close: () => void } {
-  const sessionManager = new GrpcSessions(shared.baseUrl, {
-    pingIntervalMs: PING_INTERVAL_MS,
-    pingTimeoutMs: PING_TIMEOUT_MS,
-  });
+  const sessionManager = new GrpcSessions(shared.baseUrl);
   return {
     transport: createGrpcTransport({ ...shared, sessionManager }),
     close: () => sessionManager.abort(),

@@ -1,23 +1,57 @@
-import type { Http2Session } from "node:http2";
+import { type Http2Session, constants as http2 } from "node:http2";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 
+/** How long an HTTP/2 connection may be silent before it is pinged. */
+const PING_INTERVAL_MS = 3_000;
 /**
- * Listens for errors of a connection until it is gone.
- *
- * A server or a proxy that does not answer in HTTP/2 makes Node emit more than one error. Connect's manager
- * stops listening after the first, and an error that nobody listens for ends the process.
+ * How long a ping may take before its connection is replaced. With the interval, half of
+ * the default deadline.
  */
+const PING_TIMEOUT_MS = 2_000;
+/**
+ * The bytes that Node counts for a connection, in MB: 1 TB, so more than a process holds. With more, Node
+ * resets each stream that is answered. Nearly all of them are messages still to be sent, which their callers
+ * hold in any case. Node's default, 10, is ten of the largest events.
+ */
+const SESSION_MEMORY_MAX_MB = 1_000_000;
+
+/** Keeps one connection for all calls, pings it, and replaces it once it is of no use. */
 export class GrpcSessions extends Http2SessionManager {
-  readonly #heard = new WeakSet<Http2Session>();
+  /** The open connections: that for new calls, and replaced ones whose calls are in flight. */
+  readonly #open = new Set<Http2Session>();
+
+  constructor(url: string) {
+    super(
+      url,
+      { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+      { maxSessionMemory: SESSION_MEMORY_MAX_MB },
+    );
+  }
 
   override async request(...args: Parameters<Http2SessionManager["request"]>) {
     const stream = await super.request(...args);
     const { session } = stream;
-    if (session !== undefined && !this.#heard.has(session)) {
-      this.#heard.add(session);
-      // The manager has told the calls of the first error.
-      session.on("error", () => {});
-    }
+    if (session === undefined) return stream;
+    if (!this.#open.has(session)) this.#watch(session);
+    stream.once("close", () => {
+      // One of the two ends has no memory left for this connection. Node never gives back what was counted
+      // for messages that were cut off, so that later calls would fail as well.
+      if (stream.rstCode === http2.NGHTTP2_ENHANCE_YOUR_CALM) session.close();
+    });
     return stream;
+  }
+
+  /** Cuts off the calls of replaced connections, too. */
+  override abort(reason?: Error) {
+    super.abort(reason);
+    for (const session of this.#open) session.destroy(reason, http2.NGHTTP2_CANCEL);
+  }
+
+  #watch(session: Http2Session): void {
+    this.#open.add(session);
+    session.once("close", () => this.#open.delete(session));
+    // Node reports an error once the socket is closed. Meanwhile, the next call may have replaced the
+    // connection, and Connect's manager no longer listens: an error that nobody listens for ends the process.
+    session.on("error", () => {});
   }
 }
