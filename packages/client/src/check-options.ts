@@ -1,11 +1,7 @@
 /** A caller in JavaScript may pass anything, such as an unset variable of the environment. */
-export type UncheckedOptions = {
-  readonly baseUrl: unknown;
-  readonly token: unknown;
-  readonly protocol?: unknown;
-  readonly deadlineMs?: unknown;
-  readonly attemptsMax?: unknown;
-};
+export type UncheckedOptions = Readonly<Partial<Record<(typeof OPTIONS)[number], unknown>>>;
+
+const OPTIONS = ["baseUrl", "token", "protocol", "deadlineMs", "attemptsMax"] as const;
 
 /** The longest that a timer of Node's waits. */
 const DEADLINE_MAX_MS = 2 ** 31 - 1;
@@ -16,11 +12,23 @@ const PASS_TOKEN = "pass a token of Posthaste's, such as pht_…";
  *
  * @throws TypeError with a sentence that names the option
  */
-export function checkOptions(options: UncheckedOptions): void {
+export function checkOptions(options: UncheckedOptions | null | undefined): void {
+  if (typeof options !== "object" || options === null) {
+    refuse("there are no options: pass at least { baseUrl, token }");
+  }
+  const unknown = Object.keys(options).filter((name) => !OPTIONS.some((option) => option === name));
+  if (unknown.length > 0) {
+    refuse(`no option is called ${unknown.join(" or ")}: the options are ${OPTIONS.join(", ")}`);
+  }
   const { baseUrl, token, protocol, deadlineMs, attemptsMax } = options;
   // The value is not repeated: it may hold a password.
-  if (!isBaseUrl(baseUrl)) {
+  const url = typeof baseUrl === "string" ? URL.parse(baseUrl) : null;
+  if (url === null || !isBaseUrl(url)) {
     refuse("baseUrl is not an http or https URL without a query, such as https://posthaste.internal");
+  }
+  // No call would send them: the token takes their place.
+  if (url.username !== "" || url.password !== "") {
+    refuse("baseUrl has a user or a password, which no call sends: leave them out, and pass a token");
   }
   if (token === undefined) refuse(`token is missing: ${PASS_TOKEN}`);
   if (typeof token !== "string") refuse(`token is not a text: ${PASS_TOKEN}`);
@@ -40,9 +48,8 @@ function refuse(sentence: string): never {
   throw new TypeError(sentence);
 }
 
-function isBaseUrl(value: unknown): boolean {
-  const url = typeof value === "string" ? URL.parse(value) : null;
-  return url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "";
+function isBaseUrl(url: URL): boolean {
+  return /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "";
 }
 
 function isWhole(value: unknown, max: number): boolean {

@@ -1,4 +1,5 @@
 import { type Http2Session, constants as http2 } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /** How long an HTTP/2 connection may be silent before it is pinged. */
@@ -9,9 +10,9 @@ const PING_INTERVAL_MS = 3_000;
  */
 const PING_TIMEOUT_MS = 2_000;
 /**
- * The bytes that Node counts for a connection, in MB: 1 TB, so more than a process holds. With more, Node
- * resets each stream that is answered. Nearly all of them are messages still to be sent, which their callers
- * hold in any case. Node's default, 10, is ten of the largest events.
+ * Maximum memory that Node counts for a connection, in MB: 1 TB, more than a process holds. Nearly all of it
+ * is messages to be sent, which their callers hold anyway. Beyond, Node resets each stream that is answered.
+ * Its default, 10 MB, is ten of the largest events.
  */
 const SESSION_MEMORY_MAX_MB = 1_000_000;
 
@@ -34,15 +35,15 @@ export class GrpcSessions extends Http2SessionManager {
     if (session === undefined) return stream;
     if (!this.#open.has(session)) this.#watch(session);
     stream.once("close", () => {
-      // One of the two ends has no memory left for this connection. Node never gives back what was counted
-      // for messages that were cut off, so that later calls would fail as well.
+      // Either end has no memory left for this connection, and later calls would fail as well: Node keeps
+      // counting what was still to be sent when a call was cut off.
       if (stream.rstCode === http2.NGHTTP2_ENHANCE_YOUR_CALM) session.close();
     });
     return stream;
   }
 
   /** Cuts off the calls of replaced connections, too. */
-  override abort(reason?: Error) {
+  override abort(reason: Error = new ConnectError("connection aborted", Code.Canceled)) {
     super.abort(reason);
     for (const session of this.#open) session.destroy(reason, http2.NGHTTP2_CANCEL);
   }

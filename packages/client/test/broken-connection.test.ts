@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { constants, createServer as createHttp2Server } from "node:http2";
-import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
 import { createPosthasteClient } from "../src/index.ts";
@@ -28,17 +25,6 @@ const errorOf = async (call: Promise<unknown>): Promise<ConnectError> =>
       (error: unknown) => error,
     ),
   );
-
-/** Returns a TCP server's URL. */
-async function urlOf(answer: (socket: Socket) => void): Promise<string> {
-  const server = createServer((socket) => {
-    socket.on("error", () => {});
-    answer(socket);
-  });
-  closing.push(async () => void server.close());
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 const forever = () => new Promise<never>(() => {});
 const breakFirst =
@@ -117,62 +103,4 @@ test("over grpc, a silent connection is detected, and the ingest is retried on a
   expect((await client.events.ingestEvent(EVENT)).eventId).toBe("evt_1");
   expect(server.connections()).toBe(2);
   expect(new Set(server.calls).size).toBe(1);
-});
-
-describe("over gRPC", () => {
-  const eventOf = (bytes: number) =>
-    ({ eventType: "invoice_sent", snapshot: { case: "dataJson", value: "x".repeat(bytes) } }) as const;
-
-  test("a message larger than Node's own bound for a connection is sent, and so are those after it", async () => {
-    const { server, client } = await setup("grpc");
-    expect((await client.events.ingestEvent(eventOf(20_000_000))).eventId).toBe("evt_1");
-    expect((await client.events.ingestEvent(EVENT)).eventId).toBe("evt_1");
-    expect(server.connections()).toBe(1);
-  });
-
-  test("a connection for which one end has no memory left is replaced", async () => {
-    let connections = 0;
-    const server = createHttp2Server({}, () => {});
-    server.on("session", () => {
-      connections += 1;
-    });
-    server.on("stream", (stream) => {
-      stream.on("error", () => {});
-      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    });
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const client = createPosthasteClient({ baseUrl, token: "pht_test", protocol: "grpc", attemptsMax: 1 });
-    closing.push(client.close, async () => void server.close());
-    for (let n = 1; n <= 3; n++) {
-      await errorOf(client.events.ingestEvent(EVENT));
-      expect(connections).toBe(n);
-    }
-  });
-
-  test("sixty large messages are sent at once", async () => {
-    const server = await startBreakingServer("grpc");
-    const patient = { token: "pht_test", protocol: "grpc", deadlineMs: 60_000 } as const;
-    const client = createPosthasteClient({ baseUrl: server.url, ...patient });
-    closing.push(client.close, server.close);
-    const sent = Array.from({ length: 60 }, () => client.events.ingestEvent(eventOf(1_000_000)));
-    for (const { eventId } of await Promise.all(sent)) expect(eventId).toBe("evt_1");
-    expect(server.calls).toHaveLength(60);
-  });
-
-  const REFUSAL = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
-
-  test.each<[string, (socket: Socket) => void]>([
-    ["answers in HTTP/1.1", (socket) => socket.on("data", () => socket.end(REFUSAL))],
-    ["answers before it is asked", (socket) => socket.end(REFUSAL)],
-    ["answers in HTTP/1.1 and stays", (socket) => socket.write(REFUSAL)],
-  ])("a server that %s fails the calls, and nothing else", async (_, answer) => {
-    const baseUrl = await urlOf(answer);
-    const client = createPosthasteClient({ baseUrl, token: "pht_test", protocol: "grpc", attemptsMax: 1 });
-    closing.push(client.close);
-    // An error that nobody listens for would end this process: vitest reports it.
-    for (let n = 0; n < 3; n++) {
-      expect((await errorOf(client.events.ingestEvent(EVENT))).message).toContain("check baseUrl");
-    }
-  });
 });

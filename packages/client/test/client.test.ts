@@ -167,6 +167,13 @@ test.each([
   ["an empty base URL", { baseUrl: "" }, /^baseUrl is not /],
   ["no base URL", { baseUrl: undefined }, /^baseUrl is not /],
   ["a base URL with a query", { baseUrl: "http://127.0.0.1:1/?a=1" }, /^baseUrl is not /],
+  ["a user in its base URL", { baseUrl: "http://me@127.0.0.1:1" }, /^baseUrl has a user or a password, /],
+  [
+    "a password in its base URL",
+    { baseUrl: "https://:secret@[::1]" },
+    /^baseUrl has a user or a password, [^:]+: leave/,
+  ],
+  ["a misspelt option", { deadlinMs: 1 }, /^no option is called deadlinMs: the options are .*, deadlineMs, /],
   ["no token", { token: undefined }, /^token is missing: pass a token of Posthaste's, such as pht_…$/],
   ["an empty token", { token: "" }, /^token is empty: pass a token/],
   ["a blank token", { token: " \n" }, /^token is empty: pass a token/],
@@ -183,6 +190,14 @@ test.each([
   expect(create).toThrow(TypeError);
   expect(create).toThrow(words);
 });
+
+test.each([undefined, null, "http://127.0.0.1:1"])(
+  "a client without options is not created (%s)",
+  (options) => {
+    const create = () => createPosthasteClient(options as unknown as PosthasteClientOptions);
+    expect(create).toThrow(new TypeError("there are no options: pass at least { baseUrl, token }"));
+  },
+);
 
 describe("an error that comes of a wrong base URL names it:", () => {
   const serveOther = async () => {
