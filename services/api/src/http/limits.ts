@@ -171,6 +171,14 @@ export const BUSY_RETRY_AFTER_MS = 1_000;
 export const REFUSED_MAX = 1_000;
 
 /**
+ * The memory that Node counts for an HTTP/2 connection, in MB: 1 TB, more than a process holds. Node never
+ * takes off what was still to be sent when a client cut an answer off. At its default, 10 MB, ten answers of
+ * 1 MB that were cut off end every later call of their connection. What really waits to be sent is bounded by
+ * {@link Limits.untakenBytesMax}.
+ */
+export const SESSION_MEMORY_MAX_MB = 1_000_000;
+
+/**
  * Headers of a request. Proxies add some tens, and each takes a microsecond or two to be read, before anybody
  * knows who asks.
  */

@@ -11,7 +11,7 @@ import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./bo
 import { boundArrival } from "./bound-arrival.ts";
 import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HEADER_FIELDS_MAX, type Limits } from "./limits.ts";
+import { HEADER_FIELDS_MAX, type Limits, SESSION_MEMORY_MAX_MB } from "./limits.ts";
 import { createPipelining } from "./pipelining.ts";
 import type { ApiObserver } from "./request-line.ts";
 import {
@@ -282,7 +282,8 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, turns: RequestTur
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
   const maxHeaderListPairs = HEADER_FIELDS_MAX + PSEUDO_HEADERS;
-  const server = createHttp2Server({ settings, maxHeaderListPairs }, handle);
+  const maxSessionMemory = SESSION_MEMORY_MAX_MB;
+  const server = createHttp2Server({ settings, maxHeaderListPairs, maxSessionMemory }, handle);
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();
