@@ -19,6 +19,7 @@ import {
   startOwnMysql,
   startReceiver,
   TEST_SECRET_KEYS,
+  whileLocked,
 } from "@posthaste/testkit";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ALERTS, checkRules, expectAlerts, expectPanels, PANELS, type Scrape } from "./alert-rules.ts";
@@ -31,6 +32,10 @@ import { loseWorkflow } from "./lose-workflow.ts";
 
 const PATIENCE = { timeout: 90_000, interval: 500 };
 const TIMEOUT_MS = 240_000;
+/** Places of requests in the API: so few that a test fills them. */
+const REQUESTS_MAX = 30;
+/** Refused requests that the alert takes notice of: more than one a second for five minutes. */
+const REFUSED = 400;
 
 let mysql: OwnMysqlServer;
 let stack: Stack;
@@ -45,7 +50,7 @@ beforeAll(async () => {
     // The third one joins only for the alert on its clock.
     machinesAheadMs: { workers: [0, 0, 5_000] },
     // So low that a busy machine exceeds the rate, too.
-    env: { POSTHASTE_RATE_PER_SECOND: "5", POSTHASTE_REQUESTS_MAX: "30" },
+    env: { POSTHASTE_RATE_PER_SECOND: "5", POSTHASTE_REQUESTS_MAX: `${REQUESTS_MAX}` },
   });
   await skewed().kill();
 });
@@ -328,7 +333,18 @@ const CAUSES: readonly Cause[] = [
     what: "more requests arrive than there are places",
     alerts: ["PosthasteCallersRefused"],
     begin: async () => {
-      await flood(1_000, 300, "/api/Webhook", { headers: { authorization: "Bearer none" } });
+      let answered = 0;
+      const call = async () => {
+        await flood(1, 1, "/api/Webhook", { headers: { authorization: "Bearer none" } });
+        answered += 1;
+      };
+      const calls: Promise<void>[] = [];
+      // Those that have places keep them: their tokens cannot be looked up.
+      await whileLocked(stack.databaseUrl, ["tokens"], async () => {
+        calls.push(...Array.from({ length: REFUSED + REQUESTS_MAX }, call));
+        await vi.waitFor(() => expect(answered).toBeGreaterThanOrEqual(REFUSED), PATIENCE);
+      });
+      await Promise.all(calls);
       return over;
     },
     scrape: onlyCode("503"),
