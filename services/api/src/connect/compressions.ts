@@ -7,6 +7,7 @@ import { ANONYMOUS } from "../access/loop-turns.ts";
 import { OVER, PRINCIPAL } from "./call-values.ts";
 import { brotliDecompress, gunzip, type Inflate } from "./inflate.ts";
 import { createSlots } from "./slots.ts";
+import type { Answer } from "./wrap-handlers.ts";
 
 /**
  * Smaller answers, in bytes, are not compressed: they fit into three packets, and to hand them to a thread
@@ -32,13 +33,27 @@ const brotliAsync = promisify(brotliCompress);
 
 /**
  * Makes a call whose answer is compressed in its account's turn, and only as long as somebody waits for it.
- * That cannot be known of the later messages of a stream; each of them is compressed when the one before it
- * has been sent.
  *
  * @param values of the call, with its signal and, once it is authorized, its caller
  */
-export function compressFor<T>(values: ContextValues, call: () => T): T {
-  return callValues.run(values, call);
+export async function compressFor(values: ContextValues, call: () => Promise<Answer>): Promise<Answer> {
+  const answer = await callValues.run(values, call);
+  return answer.body === undefined ? answer : { ...answer, body: readFor(values, answer.body) };
+}
+
+/** Returns a body whose pieces are made as part of the call, whoever reads them. */
+function readFor(values: ContextValues, body: NonNullable<Answer["body"]>): NonNullable<Answer["body"]> {
+  return {
+    [Symbol.asyncIterator]() {
+      const pieces = body[Symbol.asyncIterator]();
+      const { return: end, throw: fail } = pieces;
+      return {
+        next: async () => await callValues.run(values, () => pieces.next()),
+        ...(end && { return: async (value) => await callValues.run(values, () => end.call(pieces, value)) }),
+        ...(fail && { throw: async (error) => await callValues.run(values, () => fail.call(pieces, error)) }),
+      };
+    },
+  };
 }
 
 /** A compression of messages. What it costs is not for the caller to choose. */
