@@ -1,10 +1,12 @@
 import { once } from "node:events";
+import { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, Socket } from "node:net";
 import type { AccountId } from "@posthaste/domain";
 import { readConfig } from "@posthaste/runtime";
 import { countFrames, FRAME, headers, preface, rawSocket, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createConnectionPlaces } from "../src/http/connection-places.ts";
 import {
   ENDED_WAITING_MAX,
   KNOWN_PER_TURN,
@@ -13,6 +15,7 @@ import {
   OTHERS_PER_TURN,
 } from "../src/http/limits.ts";
 import { createOnePort, type OnePort } from "../src/http/one-port.ts";
+import { createRequestTurns } from "../src/http/request-turns.ts";
 import { isOver } from "../src/http/when-over.ts";
 
 type HandedOver = {
@@ -143,6 +146,41 @@ test("a known caller's request does not wait behind the many without a token tha
   socket.write(Buffer.concat([...others, get(last, "/known", { authorization: known(1) })]));
   await expect.poll(() => handedOver.length).toBe(MANY);
   expect(paths().indexOf("/known")).toBeLessThan(2 * OTHERS_PER_TURN);
+});
+
+test("a health check does not wait behind the many requests that came before", async () => {
+  const socket = await open();
+  const last = 2 * MANY - 1;
+  const others = ids.filter((id) => id !== last).map((id) => get(id, `/${id}`));
+  socket.write(Buffer.concat([...others, get(last, "/healthz?from=proxy")]));
+  await expect.poll(() => handedOver.length).toBe(MANY);
+  expect(paths().indexOf("/healthz?from=proxy")).toBeLessThan(2 * OTHERS_PER_TURN);
+});
+
+test("connections whose requests wait for their turn make room for new ones, the oldest first", () => {
+  const [begun, closed]: [ServerResponse[], string[]] = [[], []];
+  const places = createConnectionPlaces(OTHERS_PER_TURN + 2, (why) => closed.push(why));
+  const turns = createRequestTurns({
+    handler: (_request, response) => begun.push(response as ServerResponse),
+    probableAccount: () => undefined,
+    places,
+  });
+  const opened = Array.from({ length: OTHERS_PER_TURN + 2 }, () => new Socket());
+  for (const socket of opened) expect(places.take(socket)).toBe(true);
+  // The last but one sends its request last.
+  for (const socket of [...opened.slice(0, -2), opened.at(-1) as Socket, opened.at(-2) as Socket]) {
+    const request = new IncomingMessage(socket);
+    turns.take(socket, request, new ServerResponse(request));
+  }
+  expect([begun.length, turns.waiting()]).toEqual([OTHERS_PER_TURN, 2]);
+  expect(places.take(new Socket())).toBe(true);
+  expect(opened.map(({ destroyed }) => destroyed)).toEqual([...begun.map(() => false), false, true]);
+  expect(closed).toEqual(["idle"]);
+  turns.handOverAll();
+  // Now all but the new one are being handled.
+  expect(places.take(new Socket())).toBe(true);
+  expect(places.take(new Socket())).toBe(true);
+  expect(closed).toEqual(["idle", "idle", "idle"]);
 });
 
 test("known callers take turns by account, whatever the number of their connections", async () => {

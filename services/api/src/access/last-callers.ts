@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 import type { AccountId } from "@posthaste/domain";
 import { LRUCache } from "lru-cache";
 
-/** Tokens that are remembered, 200 bytes each: those of an account that calls every now and then are. */
-const TOKENS_MAX = 1_000;
+/**
+ * Tokens that are remembered, 200 bytes each: those of an account that calls every now and then are. The
+ * requests of others wait longer for their turns.
+ */
+const TOKENS_MAX = 20_000;
 
 /** Whose request it probably is, before its token has been looked up. It gives no access. */
 export type LastCallers = {

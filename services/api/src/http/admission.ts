@@ -2,6 +2,7 @@ import { Refusal } from "@posthaste/domain";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { boundArrival } from "./bound-arrival.ts";
 import { BUSY_RETRY_AFTER_MS, type Limits, PROBES_MAX, REFUSED_MAX } from "./limits.ts";
+import { isProbe } from "./probes.ts";
 import { problemFor, sendProblem } from "./problem.ts";
 import { createUnprovenPlaces, waitsForBody, waitsForTaking } from "./unproven.ts";
 import { isOver } from "./when-over.ts";
@@ -12,15 +13,6 @@ declare module "fastify" {
     needsToken?: boolean;
   }
 }
-
-/**
- * Health checks are exempt: load balancers and supervisors must not mistake a busy process for a dead one.
- */
-const PROBES: ReadonlySet<string | undefined> = new Set([
-  "/healthz",
-  "/readyz",
-  "/grpc.health.v1.Health/Check",
-]);
 
 /** Requests in flight, by whether their route needs a token. */
 export type RequestsUnderWay = { readonly token: number; readonly public: number };
@@ -69,7 +61,7 @@ export function boundRequests(
   app.addHook("onRequest", async (request, reply) => {
     // Nobody waits for this response any more. Working on it without a place would escape the bound.
     if (isOver(reply.raw)) return void reply.hijack();
-    if (PROBES.has(request.routeOptions.url)) {
+    if (isProbe(request.routeOptions.url)) {
       probes.take(request, reply);
       return boundArrival(request.raw, limits.publicRequestTimeoutMs);
     }

@@ -10,13 +10,16 @@ export type ConnectionPlaces = {
    * @returns false if every other connection has a request in flight; this one is then closed
    */
   take(socket: Socket): boolean;
-  /** Counts a request as in flight on its connection until it emits `close`. */
+  /** Notes that a request has arrived: its connection is the last of the idle ones that makes room. */
+  touch(socket: Socket): void;
+  /** Counts a request as in flight on its connection until it emits `close`, which must be still to come. */
   hold(socket: Socket, exchange: EventEmitter): void;
 };
 
 /**
  * Creates places that nobody can keep others out of by holding connections: one that has no request in flight
- * makes room for the next.
+ * makes room for the next. Nor does a request that waits to be handed over hold its connection: only those
+ * that are handed over have bounds of their own.
  *
  * Node's `maxConnections` would close the next before anything could make room for it.
  *
@@ -60,6 +63,9 @@ export function createConnectionPlaces(
       idle.add(socket);
       socket.once("close", () => leave(socket));
       return true;
+    },
+    touch(socket) {
+      if (idle.delete(socket)) idle.add(socket);
     },
     hold(socket, exchange) {
       count(socket, 1);

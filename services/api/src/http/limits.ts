@@ -205,6 +205,9 @@ export const UNTAKEN_CHECK_MS = 250;
  */
 export const KNOWN_PER_TURN = 20;
 
+/** Health checks that are handed over in one turn of the event loop: a millisecond's worth. */
+export const PROBES_PER_TURN = 5;
+
 /**
  * Other requests that are handed over in one turn of the event loop: a millisecond or two of refusals, for
  * which a known caller's request waits in each of the several turns that it needs.

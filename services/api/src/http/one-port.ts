@@ -4,12 +4,13 @@ import {
   createServer as createHttp2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
+  type Http2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
-import { type ConnectionPlaces, createConnectionPlaces } from "./connection-places.ts";
+import { createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
 import { HEADER_FIELDS_MAX, type Limits, SESSION_MEMORY_MAX_MB } from "./limits.ts";
 import { createPipelining } from "./pipelining.ts";
@@ -52,8 +53,8 @@ export type OnePort = {
   destroy(): void;
 };
 
-/** The owner of requests whose session is gone; Node no longer knows which it was. */
-const NO_SESSION = {};
+/** Stands for the connection of a stream whose session is gone: Node no longer knows which it was. */
+const LOST = new Socket();
 
 type PortParts = {
   readonly limits: Limits;
@@ -90,9 +91,9 @@ export function createOnePort({
   observer,
 }: PortParts): OnePort {
   const places = createConnectionPlaces(limits.connectionsMax, (why) => observer?.connectionClosed(why));
-  const turns = createRequestTurns(handler, probableAccount);
-  const http1 = createHttp1(limits, places, turns);
-  const http2 = createHttp2(limits, places, turns);
+  const turns = createRequestTurns({ handler, probableAccount, places });
+  const http1 = createHttp1(limits, turns);
+  const http2 = createHttp2(limits, turns);
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -152,7 +153,7 @@ class PlainRequest extends IncomingMessage {
 }
 
 /** Creates Node's HTTP/1.1 server without its connection listener, which `take` calls. */
-function createHttp1(limits: Limits, places: ConnectionPlaces, turns: RequestTurns) {
+function createHttp1(limits: Limits, turns: RequestTurns) {
   let draining = false;
   const connections = new Map<Socket, Http1Connection>();
   const pipelining = createPipelining(turns.take);
@@ -168,7 +169,6 @@ function createHttp1(limits: Limits, places: ConnectionPlaces, turns: RequestTur
       dropUnparsed(socket);
       return;
     }
-    places.hold(socket, response);
     noteInFlight(connection, request, response);
     response.once("close", () => wakeWriters(response));
     keepRest(request);
@@ -265,8 +265,9 @@ function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
 }
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
-function createHttp2(limits: Limits, places: ConnectionPlaces, turns: RequestTurns) {
+function createHttp2(limits: Limits, turns: RequestTurns) {
   const streams = new Set<ServerHttp2Stream>();
+  const connections = new WeakMap<Http2Session, Socket>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
     boundArrival(request, limits.requestTimeoutMs);
     boundSilence(request.stream, limits.silenceMs);
@@ -277,7 +278,8 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, turns: RequestTur
       streams.delete(request.stream);
       wakeWriters(response);
     });
-    turns.take(request.stream.session ?? NO_SESSION, request, response);
+    const { session } = request.stream;
+    turns.take((session && connections.get(session)) ?? LOST, request, response);
   };
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
@@ -303,7 +305,7 @@ function createHttp2(limits: Limits, places: ConnectionPlaces, turns: RequestTur
       // The session is created synchronously by the `connection` event below.
       server.once("session", (session) => {
         sessions.add(session, socket);
-        session.on("stream", (stream) => places.hold(socket, stream));
+        connections.set(session, socket);
       });
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));

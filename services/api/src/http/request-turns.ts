@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import { type AccountId, createFairQueue } from "@posthaste/domain";
-import { ENDED_WAITING_MAX, KNOWN_PER_TURN, OTHERS_PER_TURN } from "./limits.ts";
+import type { ConnectionPlaces } from "./connection-places.ts";
+import { ENDED_WAITING_MAX, KNOWN_PER_TURN, OTHERS_PER_TURN, PROBES_PER_TURN } from "./limits.ts";
+import { isProbe } from "./probes.ts";
 import { isOver } from "./when-over.ts";
 
 export type Handler = (
@@ -9,12 +12,19 @@ export type Handler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
+/** The dependencies of {@link createRequestTurns}. */
+export type RequestTurnsParts = {
+  readonly handler: Handler;
+  readonly probableAccount: ProbableAccount;
+  readonly places: Pick<ConnectionPlaces, "touch" | "hold">;
+};
+
 /** Returns the account whose request it probably is, by its `Authorization` header. */
 export type ProbableAccount = (authorization: string | undefined) => AccountId | undefined;
 
 export type RequestTurns = {
   /** Hands a request over in one of the next turns of the event loop. */
-  take(connection: object, ...exchange: Parameters<Handler>): void;
+  take(connection: Socket, ...exchange: Parameters<Handler>): void;
   /** Hands all that wait over at once. */
   handOverAll(): void;
   /** Returns how many wait. */
@@ -26,41 +36,49 @@ export type RequestTurns = {
  *
  * Many may arrive in one turn: over many connections, or over one as HTTP/2 streams. Nobody else's would move
  * until all of them are handled, and a call needs several turns. So those of known callers have places of
- * their own in each turn, for which their accounts take turns. For the others, connections take turns. The
- * requests of one owner keep their order. While there are places, none waits.
+ * their own in each turn, for which their accounts take turns, and so have probes: supervisors must not
+ * mistake a busy process for a dead one. For the others, connections take turns. The requests of one owner
+ * keep their order. While there are places, none waits.
  *
  * Those that wait are bounded by the open connections and their streams. One whose client leaves meanwhile is
  * handed over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait.
  */
-export function createRequestTurns(handler: Handler, probableAccount: ProbableAccount): RequestTurns {
+export function createRequestTurns({ handler, probableAccount, places }: RequestTurnsParts): RequestTurns {
+  const probes = createLane(PROBES_PER_TURN);
   const known = createLane(KNOWN_PER_TURN);
   const others = createLane(OTHERS_PER_TURN);
   const ended = new Set<Turn>();
   let isScheduled = false;
+  const lanes = [known, probes, others];
+  const handOver = (connection: Socket, ...[request, response]: Parameters<Handler>) => {
+    if (!isOver(response)) places.hold(connection, exchangeOf(response));
+    handler(request, response);
+  };
   const schedule = () => {
     if (isScheduled) return;
     isScheduled = true;
     setImmediate(() => {
       isScheduled = false;
-      const areUsed = [known.beginTurn(), others.beginTurn()];
+      const areUsed = lanes.map((lane) => lane.beginTurn());
       if (areUsed.includes(true)) schedule();
     });
   };
   return {
     take(connection, request, response) {
       const account = probableAccount(request.headers.authorization);
-      const lane = account === undefined ? others : known;
+      const lane = isProbe(request.url) ? probes : account === undefined ? others : known;
       const owner = account ?? connection;
       schedule();
+      places.touch(connection);
       if (lane.takePlace()) {
-        handler(request, response);
+        handOver(connection, request, response);
         return;
       }
-      const exchange = "stream" in response ? response.stream : response;
+      const exchange = exchangeOf(response);
       const turn = () => {
         ended.delete(turn);
         exchange.off("close", end);
-        handler(request, response);
+        handOver(connection, request, response);
       };
       const end = () => {
         ended.add(turn);
@@ -73,10 +91,14 @@ export function createRequestTurns(handler: Handler, probableAccount: ProbableAc
       else exchange.once("close", end);
     },
     handOverAll() {
-      for (const lane of [known, others]) lane.handOverAll();
+      for (const lane of lanes) lane.handOverAll();
     },
-    waiting: () => known.size() + others.size(),
+    waiting: () => lanes.reduce((sum, { size }) => sum + size(), 0),
   };
+}
+
+function exchangeOf(response: ServerResponse | Http2ServerResponse) {
+  return "stream" in response ? response.stream : response;
 }
 
 type Turn = () => void;
