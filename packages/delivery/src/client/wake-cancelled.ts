@@ -7,7 +7,8 @@ import type { Temporal } from "./temporal.ts";
 /**
  * Makes the waiting attempt of a cancelled delivery due now. It finds the row cancelled, and its workflow
  * ends. This lifts an operator's pause, too, since nothing is sent any more. If nothing waits, it does
- * nothing.
+ * nothing. If an attempt is stored, but Temporal has not heard of it yet, the workflow ends when the next one
+ * is due.
  *
  * It is one call, which Temporal does wholly or not at all. A pause and its end are two (`retry-now.ts`), and
  * nobody examines the workflow of a cancelled delivery: cut off between them, it would never end. That the
