@@ -28,6 +28,8 @@ describe("the headers are refused for", () => {
     ["the same with underscores", { X_Forwarded_For: "10.0.0.1" }, /vouch/],
     ["a standard client's address", { forwarded: "for=10.0.0.1" }, /vouch/],
     ["a proxy that was passed", { via: "1.1 a" }, /vouch/],
+    ["a path that Next.js skips", { "x-middleware-subrequest": "a" }, /another host, path or method/],
+    ["a page's origin", { Origin: "https://yoursite.com" }, /browsers send/],
     ["a switch of protocols", { "http2-settings": "a" }, /switches protocols/],
     ["another path", { "x-original-url": "/admin" }, /another host, path or method/],
     ["another method", { "x-http-method-override": "DELETE" }, /another host, path or method/],
@@ -64,6 +66,8 @@ describe("the header by which proxies and clouds vouch for an identity is refuse
     ...["x-forwarded-user", "x-forwarded-client-cert", "x-envoy-peer-metadata", "cf-access-jwt-assertion"],
     ...["ssl-client-s-dn", "ssl-client-verify", "x-ssl-client-cert", "x-ssl-cert", "x-client-cert"],
     ...["x-client-certificate", "x-arr-clientcert", "client-cert", "client-cert-chain"],
+    ...["x-authenticated-userid", "x-jwt-assertion", "auth-user", "x-spiffe-id", "x-tls-client-cert"],
+    ...["client-ip", "wl-proxy-client-ip", "wl-proxy-client-cert", "http-x-forwarded-for", "proxy"],
   ])("%s", (name) => {
     for (const spelling of [name, name.toUpperCase(), name.replaceAll("-", "_")]) {
       expect(() => parseCustomHeaders({ [spelling]: "a" })).toThrow(/vouch .*; choose another name/);

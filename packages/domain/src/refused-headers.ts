@@ -23,26 +23,37 @@ const KINDS: readonly Kind[] = [
   {
     // RFC 6265, and the headers of Fetch's requests.
     reason: "is one that browsers send, which receivers take for a user's session or consent",
-    names: ["cookie", "set-cookie"],
+    names: ["cookie", "set-cookie", "origin", "referer", "x-requested-with"],
     prefixes: ["sec-"],
   },
   {
     // RFC 7239, RFC 9110 (7.6.2 and 7.6.3), RFC 8470, RFC 8586.
     reason: "is one with which proxies vouch for the way that a request took",
-    names: ["forwarded", "via", "max-forwards", "early-data", "cdn-loop", "front-end-https"],
+    names: [
+      ...["forwarded", "via", "max-forwards", "early-data", "cdn-loop", "front-end-https", "proxy"],
+      ...["x-scheme", "x-url-scheme", "x-arr-ssl", "fastly-ff", "fastly-ssl"],
+    ],
     prefixes: ["x-forwarded", "x-envoy-", "x-amzn-request-", "x-appengine-", "x-azure-", "cf-"],
   },
   {
     reason: "is one with which proxies vouch for the client's address",
     names: [
       ...["x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "fastly-client-ip"],
-      ...["fly-client-ip", "x-nf-client-connection-ip", "x-vercel-forwarded-for"],
+      ...["fly-client-ip", "x-nf-client-connection-ip", "x-vercel-forwarded-for", "client-ip"],
+      ...["incap-client-ip", "ali-cdn-real-ip", "cdn-src-ip", "x-originating-ip", "x-forward-for"],
     ],
+    // As CGI's variables are called, and those of WebLogic's proxies.
+    prefixes: ["http-client-", "http-x-forwarded-", "x-http-forwarded-", "wl-proxy-"],
   },
   {
     reason: "is one with which proxies ask for another host, path or method",
-    names: ["x-host", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override"],
-    prefixes: ["x-original-"],
+    names: [
+      ...["x-host", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override"],
+      ...["disguised-host", "was-default-hostname", "x-waws-unencoded-url", "x-ms-original-url"],
+      ...["x-script-name"],
+    ],
+    // Next.js skips what it finds in the latter.
+    prefixes: ["x-original-", "x-middleware-"],
   },
   {
     // RFC 7540 (3.2.1) and RFC 7838.
@@ -57,7 +68,11 @@ const KINDS: readonly Kind[] = [
   },
   {
     reason: "is one with which proxies and clouds vouch for a user",
-    names: ["sm-user", "x-anonymous-consumer", "x-credential-identifier", "x-userinfo"],
+    names: [
+      ...["sm-user", "x-anonymous-consumer", "x-credential-identifier", "x-userinfo", "x-proxy-user"],
+      ...["auth-user", "logon-user", "x-iisnode-auth-user", "x-auth-user", "x-auth-username"],
+      ...["x-auth-roles", "x-jwt-assertion", "x-wso2-jwt-assertion", "l5d-client-id", "x-spiffe-id"],
+    ],
     prefixes: [
       // Load balancers and gateways of AWS, Google Cloud and Azure.
       ...["x-amzn-oidc-", "x-goog-iap-", "x-goog-authenticated-user-"],
@@ -66,14 +81,14 @@ const KINDS: readonly Kind[] = [
       ...["remote-", "x-remote-", "x-webauth-", "impersonate-"],
       // oauth2-proxy, Vouch, Pomerium, authentik, mod_auth_openidc, Shibboleth, Kong and Tailscale.
       ...["x-auth-request-", "x-vouch-", "x-pomerium-", "x-authentik-", "oidc-", "shib-", "x-consumer-"],
-      ...["tailscale-", "x-tailscale-"],
+      ...["tailscale-", "x-tailscale-", "x-authenticated-"],
     ],
   },
   {
     // RFC 9440, NGINX's and Apache's customs, and the load balancers of AWS and Azure.
     reason: "is one with which proxies vouch for a client's certificate",
     names: ["x-arr-clientcert", "client-cert", "client-cert-chain", "x-client-dn", "x-client-verify"],
-    prefixes: ["ssl-", "x-ssl-", "x-client-cert", "x-amzn-mtls-"],
+    prefixes: ["ssl-", "x-ssl-", "x-client-cert", "x-tls-client-", "x-amzn-mtls-"],
   },
 ];
 

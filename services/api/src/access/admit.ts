@@ -1,3 +1,4 @@
+import { Refusal } from "@posthaste/domain";
 import type { Principal } from "@posthaste/store";
 import type { RequestLine } from "../http/request-line.ts";
 import { type Access, type Authenticate, requireScope } from "./auth.ts";
@@ -31,7 +32,13 @@ export async function admit(
   // The look-up takes several turns of the event loop, which its account may need.
   const probably = lastCallers.of(authorization);
   const lookedUp = probably === undefined ? () => {} : loopTurns.begin(probably);
-  const principal = await authenticate(authorization).finally(lookedUp);
+  const principal = await authenticate(authorization)
+    .catch((error: unknown) => {
+      // Else a revoked token in constant use would stay in front of its account's own.
+      if (error instanceof Refusal) lastCallers.forget(authorization);
+      throw error;
+    })
+    .finally(lookedUp);
   lastCallers.note(authorization, principal.accountId);
   line.accountId = principal.accountId;
   line.whenOver(requestPlaces.take(principal));

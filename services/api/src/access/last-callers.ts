@@ -13,6 +13,8 @@ export type LastCallers = {
   /** Returns the account that had this header's token when it was last looked up. */
   of(authorization: string | null | undefined): AccountId | undefined;
   note(authorization: string | null | undefined, accountId: AccountId): void;
+  /** Forgets a token that is good no longer. */
+  forget(authorization: string | null | undefined): void;
 };
 
 /** Remembers the accounts of the tokens that were used last, by their hashes. */
@@ -25,5 +27,6 @@ export function createLastCallers(): LastCallers {
   return {
     of: (authorization) => accounts.get(keyOf(authorization)),
     note: (authorization, accountId) => void accounts.set(keyOf(authorization), accountId),
+    forget: (authorization) => void accounts.delete(keyOf(authorization)),
   };
 }
