@@ -24,7 +24,7 @@ type HandedOver = {
   readonly turn: number;
 };
 
-/** The header of a caller who is known, by account. */
+/** The header of a caller who is known, by account; a number behind it is another token. */
 const known = (account: number) => `Bearer ${account}`;
 
 let port: OnePort;
@@ -50,7 +50,7 @@ beforeEach(async () => {
       response.end();
     },
     probableAccount: (authorization) => {
-      const account = /^Bearer (\d+)$/.exec(authorization ?? "")?.[1];
+      const account = /^Bearer (\d+)(?: \d+)?$/.exec(authorization ?? "")?.[1];
       return account === undefined ? undefined : (Number(account) as AccountId);
     },
   });
@@ -191,6 +191,14 @@ test("known callers take turns by account, whatever the number of their connecti
   await expect.poll(() => handedOver.length).toBe(MANY + 1);
   expect(paths().indexOf("/other")).toBeLessThan(2 * KNOWN_PER_TURN);
   expect(mostOfTurn()).toBeLessThanOrEqual(KNOWN_PER_TURN);
+});
+
+test("the tokens of one account take turns, whatever the number of their requests", async () => {
+  const [crowd, other] = [await open(), await open()];
+  crowd.write(Buffer.concat(ids.map((id) => get(id, `/${id}`, { authorization: known(1) }))));
+  other.write(get(1, "/other", { authorization: `${known(1)} 2` }));
+  await expect.poll(() => handedOver.length).toBe(MANY + 1);
+  expect(paths().indexOf("/other")).toBeLessThan(2 * KNOWN_PER_TURN);
 });
 
 test("requests that end before their turn are handed over as ones that are over, and few wait", async () => {

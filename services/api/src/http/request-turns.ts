@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
-import { type AccountId, createFairQueue } from "@posthaste/domain";
+import { type AccountId, createFairQueue, type FairQueue } from "@posthaste/domain";
 import type { ConnectionPlaces } from "./connection-places.ts";
 import { ENDED_WAITING_MAX, KNOWN_PER_TURN, OTHERS_PER_TURN, PROBES_PER_TURN } from "./limits.ts";
 import { isProbe } from "./probes.ts";
@@ -36,9 +36,9 @@ export type RequestTurns = {
  *
  * Many may arrive in one turn: over many connections, or over one as HTTP/2 streams. Nobody else's would move
  * until all of them are handled, and a call needs several turns. So those of known callers have places of
- * their own in each turn, for which their accounts take turns, and so have probes: supervisors must not
- * mistake a busy process for a dead one. For the others, connections take turns. The requests of one owner
- * keep their order. While there are places, none waits.
+ * their own in each turn, for which accounts take turns, and so do the tokens of each. Probes have some, too:
+ * supervisors must not mistake a busy process for a dead one. For the others, connections take turns. The
+ * requests of one owner keep their order. While there are places, none waits.
  *
  * Those that wait are bounded by the open connections and their streams. One whose client leaves meanwhile is
  * handed over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait.
@@ -67,7 +67,9 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
     take(connection, request, response) {
       const account = probableAccount(request.headers.authorization);
       const lane = isProbe(request.url) ? probes : account === undefined ? others : known;
-      const owner = account ?? connection;
+      const { authorization } = request.headers;
+      const owner: Owner =
+        account === undefined ? { who: connection, token: "" } : { who: account, token: authorization ?? "" };
       schedule();
       places.touch(connection);
       if (lane.takePlace()) {
@@ -102,24 +104,26 @@ function exchangeOf(response: ServerResponse | Http2ServerResponse) {
 }
 
 type Turn = () => void;
+/** Whose turn it is: of an account and one of its tokens, or of the connection of an unknown caller. */
+type Owner = { readonly who: object | AccountId; readonly token: string };
 
 /** Requests that share places in each turn of the event loop, and those that wait for one. */
 function createLane(placesPerTurn: number) {
-  const { add, remove, next, size } = createFairQueue<Turn, unknown>();
+  const waiting = createTokenTurns();
   let places = placesPerTurn;
   const handOver = (max: number) => {
-    for (places = max; places > 0 && size() > 0; ) {
+    for (places = max; places > 0 && waiting.size() > 0; ) {
       places -= 1;
-      next()?.();
+      waiting.next()?.();
     }
   };
   return {
-    add,
-    remove,
-    size,
+    add: waiting.add,
+    remove: waiting.remove,
+    size: waiting.size,
     /** Returns false if the request has to wait. */
     takePlace(): boolean {
-      if (places === 0 || size() > 0) return false;
+      if (places === 0 || waiting.size() > 0) return false;
       places -= 1;
       return true;
     },
@@ -129,5 +133,36 @@ function createLane(placesPerTurn: number) {
       return places < placesPerTurn;
     },
     handOverAll: () => handOver(Number.POSITIVE_INFINITY),
+  };
+}
+
+/** A queue in which callers take turns, and the tokens of each: one does not stand in front of the others. */
+function createTokenTurns() {
+  /** Each caller as often as it waits. */
+  const callers = createFairQueue<Owner["who"], Owner["who"]>();
+  const turnsOf = new Map<Owner["who"], FairQueue<Turn, Owner["token"]>>();
+  const forget = (who: Owner["who"]) => {
+    if (turnsOf.get(who)?.size() === 0) turnsOf.delete(who);
+  };
+  return {
+    add({ who, token }: Owner, turn: Turn): void {
+      const turns = turnsOf.get(who) ?? createFairQueue<Turn, Owner["token"]>();
+      turnsOf.set(who, turns);
+      turns.add(token, turn);
+      callers.add(who, who);
+    },
+    remove({ who, token }: Owner, turn: Turn): void {
+      turnsOf.get(who)?.remove(token, turn);
+      callers.remove(who, who);
+      forget(who);
+    },
+    next(): Turn | undefined {
+      const who = callers.next();
+      if (who === undefined) return undefined;
+      const turn = turnsOf.get(who)?.next();
+      forget(who);
+      return turn;
+    },
+    size: callers.size,
   };
 }
