@@ -66,6 +66,11 @@ const DEADLINE_MS = 10_000;
 const TEST_EVENT_DEADLINE_MS = 20_000;
 /** The server ends a stream after 10 minutes; a longer stream has lost its connection. */
 const STREAM_DEADLINE_MS = 11 * 60_000;
+/**
+ * The longest deadline that is sent, in milliseconds: 27 hours. gRPC's header has eight digits, and a timer
+ * of Node's that would wait for longer than 24 days fires at once.
+ */
+const SENDABLE_MAX_MS = 99_999_999;
 /** The maximum number of calls in flight over Connect. Further calls wait for a connection. */
 const CONNECTIONS_MAX = 100;
 
@@ -120,14 +125,20 @@ function withDeadlines({ unary, stream }: Transport, deadlineMs: number): Transp
   return {
     unary: (method, signal, timeoutMs, header, message, contextValues = createContextValues()) => {
       const ownMs = isLong(method) ? Math.max(deadlineMs, TEST_EVENT_DEADLINE_MS) : deadlineMs;
-      const withinMs = timeoutMs ?? ownMs;
+      const withinMs = sendable(timeoutMs ?? ownMs);
       // Zero and less mean none.
       if (withinMs > 0) contextValues.set(DEADLINE_AT, performance.now() + withinMs);
       return unary(method, signal, withinMs, header, message, contextValues);
     },
     stream: (method, signal, timeoutMs, ...rest) =>
-      stream(method, signal, timeoutMs ?? STREAM_DEADLINE_MS, ...rest),
+      stream(method, signal, sendable(timeoutMs ?? STREAM_DEADLINE_MS), ...rest),
   };
+}
+
+/** @throws TypeError if the deadline is no number */
+function sendable(timeoutMs: number): number {
+  if (Number.isNaN(timeoutMs)) throw new TypeError("timeoutMs is not a number of milliseconds");
+  return Math.min(timeoutMs, SENDABLE_MAX_MS);
 }
 
 /** Creates a transport over HTTP/1.1 with keep-alive, which every proxy and load balancer supports. */

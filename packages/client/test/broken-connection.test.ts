@@ -84,6 +84,20 @@ describe.each(["connect", "grpc"] as const)("over %s", (protocol) => {
     expect(server.calls).toHaveLength(1);
   });
 
+  test.each([2 ** 31, 1e18, Number.POSITIVE_INFINITY])(
+    "a deadline of %s ms does not pass at once",
+    async (timeoutMs) => {
+      const { client } = await setup(protocol);
+      expect((await client.events.ingestEvent(EVENT, { timeoutMs })).eventId).toBe("evt_1");
+    },
+  );
+
+  test("a deadline that is no number is refused", async () => {
+    const { client } = await setup(protocol);
+    const error = await errorOf(client.events.ingestEvent(EVENT, { timeoutMs: Number.NaN }));
+    expect(error.rawMessage).toBe("timeoutMs is not a number of milliseconds");
+  });
+
   test("close ends the call in flight, and later calls send no request", async () => {
     const { server, client } = await setup(protocol, () => {
       void client.close();
