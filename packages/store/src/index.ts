@@ -45,6 +45,7 @@ export {
   durabilityWarning,
   isRowRefused,
   isStoreAway,
+  openExistingStore,
   openStore,
   pingStore,
   type Store,

@@ -8,8 +8,7 @@ import {
   closeStore,
   durabilityWarning,
   isStoreAway,
-  lacksFile,
-  openStore,
+  openExistingStore,
   type Store,
   type StoreOptions,
 } from "./database/store.ts";
@@ -22,7 +21,7 @@ import { openNewestSecret } from "./subscriptions/signing-keys.ts";
  * @throws StartError that says what is wrong and what to do
  */
 export async function openMigratedStore(options: StoreOptions, log: Log): Promise<Store> {
-  const store = await openExisting(options).catch((error: unknown) => {
+  const store = await openExistingStore(options).catch((error: unknown) => {
     throw notOpened("opened", error);
   });
   try {
@@ -46,12 +45,6 @@ export async function openMigratedStore(options: StoreOptions, log: Log): Promis
     if (isStoreAway(store, error)) throw notOpened("reached", error);
     throw codeOf(error) === "" ? error : notOpened("opened", error);
   }
-}
-
-/** Opens a database. A mistyped path of SQLite's would make another file. */
-async function openExisting(options: StoreOptions): Promise<Store> {
-  if (!lacksFile(options.url)) return await openStore(options);
-  throw new StartError("the database's file does not exist: check DATABASE_URL, or run npm run migrate");
 }
 
 /** What to do about an error, by its code. */

@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { authenticate, closeStore, openStore } from "@posthaste/store";
 import {
@@ -68,6 +71,24 @@ test("the operator's commands migrate a new database, create a working token and
     err: "",
   });
 });
+
+test.each([["token", "list", "--account", "acme"], ["installation"], ["installation", "new-id"], ["reseal"]])(
+  "%j makes no database where there is none, and changes none that is not up to date",
+  (...args) => {
+    const folder = join(tmpdir(), `posthaste-mistyped-${process.pid}`);
+    expect(operator(args, { DATABASE_URL: `sqlite:${join(folder, "a.db")}` })).toEqual({
+      status: 1,
+      out: "",
+      err: "posthaste: the database's file does not exist: check DATABASE_URL, or run npm run migrate\n",
+    });
+    expect(existsSync(folder)).toBe(false);
+    expect(operator(args)).toEqual({
+      status: 1,
+      out: "",
+      err: "posthaste: the database is not up to date: run npm run migrate first\n",
+    });
+  },
+);
 
 test.each([
   [["migrate", "now"], 'npm run migrate takes no arguments, but got "now"'],

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { asOne } from "@posthaste/runtime";
+import { asOne, StartError } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
 import { Contended } from "./contended.ts";
 import { DEADLINES, type Deadlines, within } from "./dialect/deadlines.ts";
@@ -55,8 +55,17 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return { db, seam, sealer, connections, ping: boundPing(ask, deadlines.pingMs) };
 }
 
-/** Returns whether the URL is that of an SQLite file that does not exist. */
-export function lacksFile(url: string): boolean {
+/**
+ * Opens a database that exists. A mistyped path of SQLite's would make another file.
+ *
+ * @throws StartError if the file does not exist; what {@link openStore} throws
+ */
+export async function openExistingStore(options: StoreOptions): Promise<Store> {
+  if (!lacksFile(options.url)) return await openStore(options);
+  throw new StartError("the database's file does not exist: check DATABASE_URL, or run npm run migrate");
+}
+
+function lacksFile(url: string): boolean {
   const path = SQLITE_URL.test(url) ? url.slice("sqlite:".length) : ":memory:";
   return path !== ":memory:" && statSync(path, { throwIfNoEntry: false }) === undefined;
 }
