@@ -45,7 +45,12 @@ const DURING_MIN = 60;
 /** How long an expression may take to hold, with one step a minute. */
 const GROWS_MIN = 10;
 
-type Sample = { readonly value: number; readonly isCounter: boolean };
+type Sample = {
+  readonly value: number;
+  readonly isCounter: boolean;
+  /** When its process started, in seconds since 1970. */
+  readonly startedAt: string | undefined;
+};
 
 /**
  * Evaluates the rules over two real scrapes of the same processes: some minutes in which everything is as in
@@ -144,8 +149,8 @@ function valuesDuring(before: Sample | undefined, during: Sample | undefined): s
   if (during === undefined) return "stale";
   if (!during.isCounter) return `${during.value}x${DURING_MIN}`;
   const from = before?.value ?? 0;
-  // A process that was started again begins at 0.
-  const grows = during.value >= from ? during.value - from : during.value;
+  // A process that was started again begins at 0, and may have reached any value since.
+  const grows = during.startedAt === before?.startedAt ? during.value - from : during.value;
   return `${from + grows}+${grows}x${DURING_MIN}`;
 }
 
@@ -154,13 +159,14 @@ function seriesOf(scrapes: readonly Scrape[]): Map<string, Sample> {
   const series = new Map<string, Sample>();
   for (const { service, instance, metrics } of scrapes) {
     const target = `job="${service}",instance="${instance}"`;
-    series.set(`up{${target}}`, { value: metrics === undefined ? 0 : 1, isCounter: false });
+    const startedAt = /^process_start_time_seconds (\S+)$/m.exec(metrics ?? "")?.[1];
+    series.set(`up{${target}}`, { value: metrics === undefined ? 0 : 1, isCounter: false, startedAt });
     for (const line of metrics?.split("\n") ?? []) {
       const [, name = "", , labels, value] = /^(\w+)(\{(.*)\})? (\S+)$/.exec(line) ?? [];
       if (!READ.has(name)) continue;
       const isCounter = /_(total|bucket)$/.test(name);
       const all = labels === undefined || labels === "" ? target : `${labels},${target}`;
-      series.set(`${name}{${all}}`, { value: Number(value), isCounter });
+      series.set(`${name}{${all}}`, { value: Number(value), isCounter, startedAt });
     }
   }
   return series;

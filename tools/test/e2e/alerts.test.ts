@@ -364,6 +364,24 @@ const LOGGER = `
 
 test("the rules are valid", checkRules);
 
+test("what a process has counted before it was started again is not taken from what it counts now", async () => {
+  const counted = (startedAt: number, bound: string): Scrape => ({
+    service: "worker",
+    instance: "worker-0",
+    metrics: [
+      `process_start_time_seconds ${startedAt}`,
+      ...["100", "10000", "+Inf"].map((le) => {
+        const within = le === "+Inf" || Number(le) >= Number(bound);
+        const labels = `task_queue="posthaste-retries-x",le="${le}"`;
+        return `temporal_activity_schedule_to_start_latency_bucket{${labels}} ${within ? 5 : 0}`;
+      }),
+    ].join("\n"),
+  });
+  const others = (await quiet()).filter(({ instance }) => instance !== "worker-0");
+  const [fast, late] = [counted(1, "100"), counted(2, "10000")];
+  await expectAlerts(["PosthasteRetriesLate"], [...others, fast], [...others, late]);
+});
+
 test.each(CAUSES)(
   "an alert fires if $what",
   async ({ alerts, begin, scrape = scrapeAll }) => {
