@@ -4,7 +4,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { boundConnections } from "./bound-connections.ts";
 import { silentLog } from "./log.ts";
-import { createMetrics, serveMetrics } from "./metrics.ts";
+import { createMetrics } from "./metrics.ts";
+import { readinessOf } from "./readiness.ts";
+import { serveOperators } from "./serve-operators.ts";
 
 /** More than a server for internal callers takes. */
 const HELD = 300;
@@ -16,8 +18,10 @@ afterEach(async () => {
 
 async function start() {
   const metrics = createMetrics();
-  const at = { host: "127.0.0.1", port: 0, settings: { host: "HOST", port: "PORT" }, log: silentLog };
-  const { url, stop } = await serveMetrics(metrics, at);
+  const { url, stop } = await serveOperators(
+    { host: "127.0.0.1", port: 0, settings: { host: "HOST", port: "PORT" } },
+    { metrics: metrics.render, readiness: async () => readinessOf({}), log: silentLog },
+  );
   ends.push(stop);
   return { metrics, url, port: Number(new URL(url).port) };
 }

@@ -1,5 +1,4 @@
 export { asOne } from "./as-one.ts";
-export { boundConnections } from "./bound-connections.ts";
 export {
   ConfigError,
   httpUrl,
@@ -18,17 +17,11 @@ export {
 } from "./config.ts";
 export { createLog, isoTime, LOG_LEVELS, type Log, type LogLevel, silentLog } from "./log.ts";
 export { makeFolder } from "./make-folder.ts";
-export {
-  createMetrics,
-  METRICS_CONTENT_TYPE,
-  type Metrics,
-  measureClock,
-  measureLog,
-  serveMetrics,
-} from "./metrics.ts";
+export { createMetrics, type Metrics, measureClock, measureLog } from "./metrics.ts";
 export { pemProblem } from "./pem.ts";
-export { readinessOf, type WhyAway } from "./readiness.ts";
+export { type Readiness, readinessOf, type WhyAway } from "./readiness.ts";
 export { type Running, runService, type Service } from "./run-service.ts";
+export { type OperatorServer, serveOperators, urlOf } from "./serve-operators.ts";
 export { createStopDeadline, type StopDeadline } from "./stop-deadline.ts";
 export {
   idsIn,

@@ -2,7 +2,9 @@ import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import { listenProblem, StartError } from "./config.ts";
 import { silentLog } from "./log.ts";
-import { createMetrics, serveMetrics } from "./metrics.ts";
+import { createMetrics } from "./metrics.ts";
+import { readinessOf } from "./readiness.ts";
+import { serveOperators } from "./serve-operators.ts";
 
 const settings = { host: "THE_HOST", port: "THE_PORT" };
 
@@ -10,7 +12,8 @@ const settings = { host: "THE_HOST", port: "THE_PORT" };
 async function problemAt(host: string, port = 0): Promise<unknown> {
   const place = { host, port, settings };
   try {
-    await (await serveMetrics(createMetrics(), { ...place, log: silentLog })).stop();
+    const parts = { metrics: createMetrics().render, readiness: async () => readinessOf({}) };
+    await (await serveOperators(place, { ...parts, log: silentLog })).stop();
   } catch (error) {
     return error;
   }

@@ -1,9 +1,5 @@
-import { createServer } from "node:http";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { asOne } from "./as-one.ts";
-import { boundConnections } from "./bound-connections.ts";
-import { type ListenPlace, listenProblem } from "./config.ts";
-import { countLostLines, type Log } from "./log.ts";
+import { countLostLines } from "./log.ts";
 
 /** Labels by name. Values come from closed sets, so neither a caller nor a receiver can create a series. */
 type Labels<L extends string> = Readonly<Record<L, string>>;
@@ -131,46 +127,4 @@ export function measureLog(metrics: Metrics): void {
     "Log lines that were lost, because standard output took none for too long.",
   );
   countLostLines(() => count({}));
-}
-
-/** How long a scraper may take to send its request. */
-const REQUEST_TIMEOUT_MS = 5_000;
-
-/**
- * Serves `/metrics` on a separate port, for a process whose main port is public.
- *
- * @throws StartError if it cannot listen there
- */
-export async function serveMetrics(
-  metrics: Metrics,
-  { log, ...place }: ListenPlace & { log: Log },
-): Promise<{ url: string; stop(): Promise<void> }> {
-  const { host, port } = place;
-  const render = asOne(metrics.render);
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    if (request.url !== "/metrics") return void response.writeHead(404).end();
-    render().then(
-      (text) => response.writeHead(200, { "content-type": METRICS_CONTENT_TYPE }).end(text),
-      (error: unknown) => {
-        log.error("metrics.failed", error);
-        response.writeHead(500).end();
-      },
-    );
-  });
-  boundConnections(server);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(listenProblem(error, place)));
-    server.listen(port, host, resolve);
-  });
-  const address = server.address();
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${typeof address === "object" ? address?.port : ""}`;
-  return {
-    url,
-    async stop() {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
-    },
-  };
 }

@@ -17,10 +17,14 @@ export const API_SETTINGS = {
     "The address of the API's metrics endpoint, separate from its public port",
     "127.0.0.1",
   ),
-  POSTHASTE_METRICS_PORT: integer("The port of `/metrics`; 0 picks a free port", 9464, {
-    min: 0,
-    max: 65_535,
-  }),
+  POSTHASTE_METRICS_PORT: integer(
+    "The port of `/metrics`, `/healthz` and `/readyz` for operators; 0 picks a free port",
+    9464,
+    {
+      min: 0,
+      max: 65_535,
+    },
+  ),
   POSTHASTE_WORKER_URLS: urls("Workers to nudge after an ingest, as `http://HOST:PORT`, comma-separated", []),
   POSTHASTE_TEMPORAL_UI_URL: parsed(
     "The Temporal UI, as `http://HOST:PORT`; deliveries then link to their workflow's page for tokens with the scope `admin`",

@@ -18,7 +18,7 @@ import {
   measureClock,
   measureLog,
   runService,
-  serveMetrics,
+  serveOperators,
   startTracing,
   type Values,
 } from "@posthaste/runtime";
@@ -63,13 +63,6 @@ await runService({
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
     const observer = createApiMetrics(metrics);
-    const metricsServer = await serveMetrics(metrics, {
-      host: config.POSTHASTE_METRICS_HOST,
-      port: config.POSTHASTE_METRICS_PORT,
-      settings: { host: "POSTHASTE_METRICS_HOST", port: "POSTHASTE_METRICS_PORT" },
-      log,
-    });
-    log.info("metrics.started", { url: metricsServer.url });
     const consoleDir = config.POSTHASTE_CONSOLE_DIR;
     if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
     const clock = await startClock(store, { log });
@@ -117,11 +110,20 @@ await runService({
         : {}),
     });
     measureOpen(metrics, api.counters);
+    const operators = await serveOperators(
+      {
+        host: config.POSTHASTE_METRICS_HOST,
+        port: config.POSTHASTE_METRICS_PORT,
+        settings: { host: "POSTHASTE_METRICS_HOST", port: "POSTHASTE_METRICS_PORT" },
+      },
+      { metrics: metrics.render, readiness: api.readiness, log },
+    );
+    log.info("metrics.started", { url: operators.url });
     return {
       stop: async (deadline) => {
         await deadline.waitFor("api", api.stop());
         await deadline.waitFor("schema_threads", schemaThreads.stop());
-        await deadline.waitFor("metrics", metricsServer.stop());
+        await deadline.waitFor("metrics", operators.stop());
         await deadline.waitFor("tracing", tracing.stop());
         await deadline.waitFor("temporal_requests", temporalWait.settled());
         await deadline.waitFor("temporal_connection", client.connection.close());

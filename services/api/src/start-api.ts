@@ -4,8 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { asOne, listenProblem, readinessOf } from "@posthaste/runtime";
-import { whyDatabaseAway } from "@posthaste/store";
+import { listenProblem, type Readiness, urlOf } from "@posthaste/runtime";
 import fastify, { type FastifyInstance } from "fastify";
 import { RPC_METHODS, TOKEN_RPC_PATHS } from "./connect/access.ts";
 import { contextValuesFor } from "./connect/call-values.ts";
@@ -22,6 +21,7 @@ import { gateway } from "./gateway/gateway.ts";
 import { boundRequests } from "./http/admission.ts";
 import { allowOrigins } from "./http/cross-origin.ts";
 import { boundHeads } from "./http/head-bounds.ts";
+import { serveHealth } from "./http/health.ts";
 import { requireHost } from "./http/hosts.ts";
 import { makeRoutable } from "./http/methods.ts";
 import { createOnePort } from "./http/one-port.ts";
@@ -53,6 +53,8 @@ type Routes = (router: ConnectRouter) => void;
 
 export type Api = {
   readonly url: string;
+  /** What `/readyz` answers. */
+  readiness(): Promise<Readiness>;
   /** Returns what is open now. */
   counters(): Counters;
   /** Finishes the requests in flight, and cuts off those that take longer than `drainMs`. */
@@ -122,17 +124,18 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   setMaxListeners(0, stopping.signal);
 
   await registerRoutes(app, options, stopping.signal);
-  health(app, deps, stopping.signal);
+  const readiness = serveHealth(app, deps, stopping.signal);
   await app.listen({ host, port: options.port }).catch((error: unknown) => {
     const settings = { host: "POSTHASTE_HOST", port: "POSTHASTE_PORT" };
     throw listenProblem(error, { host, port: options.port, settings });
   });
-  const url = urlOf(app, host);
+  const url = urlOf(app.server.address(), host);
   const counters = () => countersOf(deps, { port, requests: admission.underWay(), lines, untaken });
   log.info("api.started", { url });
 
   return {
     url,
+    readiness,
     counters,
     async stop() {
       const force = setTimeout(() => {
@@ -183,28 +186,4 @@ async function registerRoutes(
     await app.register(inboxRoute, { inboxes: deps.inboxes, bodyBytesMax: limits.bodyBytesMax });
   }
   if (pages !== undefined) await app.register(consolePages, pages);
-}
-
-function health(
-  app: FastifyInstance,
-  { store, whyTemporalAway }: Pick<Deps, "store" | "whyTemporalAway">,
-  stopping: AbortSignal,
-): void {
-  // In parallel: a probe times out after a few seconds.
-  const whyAway = asOne(() => Promise.all([whyDatabaseAway(store), whyTemporalAway()]));
-  app.get("/healthz", async () => ({ status: "ok" }));
-  app.get("/readyz", async (_request, reply) => {
-    const [database, temporal] = await whyAway();
-    // Readiness ignores Temporal: events are accepted without it.
-    return await reply
-      // Whoever asks takes a server that stops out of the rotation.
-      .code(database !== undefined || stopping.aborted ? 503 : 200)
-      .send(readinessOf({ database, temporal }));
-  });
-}
-
-function urlOf(app: FastifyInstance, host: string): string {
-  const address = app.server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -19,7 +19,7 @@ import { LIMIT_SETTINGS, type Limits, limitsFrom } from "../src/http/limits.ts";
 import { createReportFault } from "../src/http/problem.ts";
 import type { Ingested } from "../src/http/request-line.ts";
 import { createInboxes } from "../src/inbox/inboxes.ts";
-import { type ApiOptions, startApi } from "../src/start-api.ts";
+import { type Api, type ApiOptions, startApi } from "../src/start-api.ts";
 
 /** The API on a real socket, with a database of its own and one account. */
 export type Bench = {
@@ -37,6 +37,8 @@ export type Bench = {
   requestsUnderWay(): RequestsUnderWay;
   /** Counts what is open in the API. */
   counters(): Counters;
+  /** What `/readyz` answers. */
+  readiness: Api["readiness"];
   /** The requests that the metrics count. */
   readonly counted: readonly { readonly call: string; readonly code: string }[];
   /** What ingest calls stored, as the metrics count it. */
@@ -227,6 +229,7 @@ export async function startBench(
       return { token, public: withoutToken };
     },
     counters: api.counters,
+    readiness: api.readiness,
     logged: (event) => lines.filter((line) => line.event === event).map((line) => line.fields),
     tokenWith,
     async accountWith(scopes) {

@@ -13,6 +13,7 @@ import {
   LIMIT_SETTINGS,
   limitsFrom,
   OTHERS_PER_TURN,
+  SHORT_TURN_SHARE,
 } from "../src/http/limits.ts";
 import { createOnePort, type OnePort } from "../src/http/one-port.ts";
 import { createRequestTurns } from "../src/http/request-turns.ts";
@@ -114,6 +115,19 @@ test("a request that finds a place in its turn does not wait for the next", asyn
     expect(port.counters().waiting).toBe(0);
     await new Promise(setImmediate);
   }
+});
+
+test("while connections arrive, a turn hands over few requests, so that the next one is accepted soon", async () => {
+  const accepted: number[] = [];
+  const crowd = await open();
+  port.server.on("connection", () => accepted.push(turn));
+  crowd.write(Buffer.concat(ids.map((id) => get(id, `/${id}`, { authorization: known(1) }))));
+  sockets.push(...Array.from({ length: 20 }, () => rawSocket(url)));
+  await expect.poll(() => [handedOver.length, accepted.length]).toEqual([MANY, 20]);
+  const ofTurn = (one: number) => handedOver.filter((request) => request.turn === one).length;
+  const afterAccepts = accepted.map((one) => ofTurn(one + 1));
+  expect(Math.max(...afterAccepts)).toBe(KNOWN_PER_TURN * SHORT_TURN_SHARE);
+  expect(mostOfTurn()).toBe(KNOWN_PER_TURN);
 });
 
 test("one turn of the event loop hands over a few requests of all connections over HTTP/2", async () => {

@@ -25,7 +25,16 @@ import type { DeliveryWorkerOptions } from "@posthaste/delivery/worker";
 import type { DisableRule, Lane } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { createEgress, type EgressOptions } from "@posthaste/egress";
-import { createMetrics, type Log, type Running, type StopDeadline, type Tracer } from "@posthaste/runtime";
+import {
+  createMetrics,
+  type Log,
+  type OperatorServer,
+  type Running,
+  readinessOf,
+  type StopDeadline,
+  serveOperators,
+  type Tracer,
+} from "@posthaste/runtime";
 import {
   countChanges,
   createAttemptLedger,
@@ -35,7 +44,6 @@ import {
   type Store,
   startClock,
 } from "@posthaste/store";
-import { listen } from "./listen.ts";
 import { createDirectLane, type DirectLane } from "./loops/direct-lane.ts";
 import {
   createDirectRound,
@@ -169,13 +177,17 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const plans = loopPlans({ options, ...work });
   loops = startLoops(plans, { log, onFailure: observer.loopFailed, whatIsAway });
   temporalWorker.start(attempts, observer.disconnected);
-  const listener = await listen({
-    host: options.host,
-    port: options.port,
-    onNudge: () => wake(...DISPATCHERS, "upkeep", "workflow_starter"),
-    metrics: render,
-    whyAway,
-  });
+  const settings = { host: "POSTHASTE_WORKER_HOST", port: "POSTHASTE_WORKER_PORT" };
+  const listener = await serveOperators(
+    { host: options.host, port: options.port, settings },
+    {
+      metrics: render,
+      readiness: async () => readinessOf(await whyAway()),
+      // A nudge carries no data, and starts nothing that the dispatcher's timer would not start.
+      posts: { "/nudge": () => wake(...DISPATCHERS, "upkeep", "workflow_starter") },
+      log,
+    },
+  );
   log.info("worker.started", { url: listener.url, taskQueue: options.names.taskQueue });
   const starting = { loops, ...dispatchers, directLane };
   const parts = { ...starting, temporalWorker, searchability, egress, listener, client, clock };
@@ -192,7 +204,7 @@ async function stopParts(
     readonly temporalWorker: TemporalWorker;
     readonly searchability: Searchability;
     readonly egress: ReturnType<typeof createEgress>;
-    readonly listener: { stop(): Promise<void> };
+    readonly listener: OperatorServer;
     readonly client: TemporalClient;
     readonly clock: { stop(): Promise<void> };
   },

@@ -53,8 +53,8 @@ describe("an import is refused", () => {
     ["services/api/src/x.ts", "kysely"],
     ["services/api/src/x.ts", "@temporalio/client"],
     ["services/api/src/x.ts", "undici"],
-    ["services/api/src/x.ts", "../../worker/src/listen.ts"],
-    ["services/api/test/x.test.ts", "../../worker/src/listen.ts"],
+    ["services/api/src/x.ts", "../../worker/src/metrics.ts"],
+    ["services/api/test/x.test.ts", "../../worker/src/metrics.ts"],
     ["services/worker/src/x.ts", "@posthaste/contracts/delivery"],
     ["packages/unheard-of/src/x.ts", "@posthaste/domain"],
   ])("from %s to %s", (path, specifier) => {

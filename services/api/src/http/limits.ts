@@ -215,6 +215,12 @@ export const PROBES_PER_TURN = 5;
 export const OTHERS_PER_TURN = 5;
 
 /**
+ * The share of these places that a turn has after one in which a connection was accepted: Node accepts one in
+ * each, and others wait in the system's queue.
+ */
+export const SHORT_TURN_SHARE = 0.2;
+
+/**
  * Requests that ended before their turn came and are still to be logged; beyond, one is logged at once. Their
  * connections and streams are free for others, so nothing else bounds them.
  */

@@ -97,6 +97,7 @@ export function createOnePort({
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
+    turns.accepted();
     if (!places.take(socket)) return;
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));

@@ -3,7 +3,13 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { type AccountId, createFairQueue, type FairQueue } from "@posthaste/domain";
 import type { ConnectionPlaces } from "./connection-places.ts";
-import { ENDED_WAITING_MAX, KNOWN_PER_TURN, OTHERS_PER_TURN, PROBES_PER_TURN } from "./limits.ts";
+import {
+  ENDED_WAITING_MAX,
+  KNOWN_PER_TURN,
+  OTHERS_PER_TURN,
+  PROBES_PER_TURN,
+  SHORT_TURN_SHARE,
+} from "./limits.ts";
 import { isProbe } from "./probes.ts";
 import { isOver } from "./when-over.ts";
 
@@ -25,6 +31,8 @@ export type ProbableAccount = (authorization: string | undefined) => AccountId |
 export type RequestTurns = {
   /** Hands a request over in one of the next turns of the event loop. */
   take(connection: Socket, ...exchange: Parameters<Handler>): void;
+  /** A connection was accepted. More may wait, and Node accepts one in each turn: the next one is short. */
+  accepted(): void;
   /** Hands all that wait over at once. */
   handOverAll(): void;
   /** Returns how many wait. */
@@ -38,7 +46,8 @@ export type RequestTurns = {
  * until all of them are handled, and a call needs several turns. So those of known callers have places of
  * their own in each turn, for which accounts take turns, and so do the tokens of each. Probes have some, too:
  * supervisors must not mistake a busy process for a dead one. For the others, connections take turns. The
- * requests of one owner keep their order. While there are places, none waits.
+ * requests of one owner keep their order. While there are places, none waits. While connections arrive, turns
+ * are short.
  *
  * Those that wait are bounded by the open connections and their streams. One whose client leaves meanwhile is
  * handed over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait.
@@ -49,6 +58,7 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
   const others = createLane(OTHERS_PER_TURN);
   const ended = new Set<Turn>();
   let isScheduled = false;
+  let hasAccepted = false;
   const lanes = [known, probes, others];
   const handOver = (connection: Socket, ...[request, response]: Parameters<Handler>) => {
     if (!isOver(response)) places.hold(connection, exchangeOf(response));
@@ -59,8 +69,11 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
     isScheduled = true;
     setImmediate(() => {
       isScheduled = false;
-      const areUsed = lanes.map((lane) => lane.beginTurn());
-      if (areUsed.includes(true)) schedule();
+      const share = hasAccepted ? SHORT_TURN_SHARE : 1;
+      hasAccepted = false;
+      const areUsed = lanes.map((lane) => lane.beginTurn(share));
+      // A turn has its full places again, unless another connection arrives.
+      if (areUsed.includes(true) || share < 1) schedule();
     });
   };
   return {
@@ -91,6 +104,10 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
       lane.add(owner, turn);
       if (isOver(response)) end();
       else exchange.once("close", end);
+    },
+    accepted() {
+      hasAccepted = true;
+      schedule();
     },
     handOverAll() {
       for (const lane of lanes) lane.handOverAll();
@@ -127,10 +144,15 @@ function createLane(placesPerTurn: number) {
       places -= 1;
       return true;
     },
-    /** Hands over those whose turn it is. Returns whether there were any. */
-    beginTurn(): boolean {
-      handOver(placesPerTurn);
-      return places < placesPerTurn;
+    /**
+     * Hands over those whose turn it is. Returns whether there were any.
+     *
+     * @param share of the places that this turn has
+     */
+    beginTurn(share: number): boolean {
+      const max = Math.ceil(placesPerTurn * share);
+      handOver(max);
+      return places < max;
     },
     handOverAll: () => handOver(Number.POSITIVE_INFINITY),
   };

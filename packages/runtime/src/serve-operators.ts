@@ -1,0 +1,95 @@
+import { createServer } from "node:http";
+import { asOne } from "./as-one.ts";
+import { boundConnections } from "./bound-connections.ts";
+import { type ListenPlace, listenProblem } from "./config.ts";
+import type { Log } from "./log.ts";
+import { METRICS_CONTENT_TYPE } from "./metrics.ts";
+import type { Readiness } from "./readiness.ts";
+
+export type OperatorServerParts = {
+  /** The body of `/metrics`, in Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+  /** What `/readyz` answers. */
+  readonly readiness: () => Promise<Readiness>;
+  /** What to call on a POST to a path, which is answered with 202. Default: none. */
+  readonly posts?: Readonly<Record<string, () => void>>;
+  readonly log: Log;
+};
+
+export type OperatorServer = { readonly url: string; stop(): Promise<void> };
+
+/** How long a caller may take to send its request; whoever asks for these sends a few bytes. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+type Answer = { readonly status: number; readonly body: object; readonly headers?: Record<string, string> };
+
+/**
+ * Serves `/healthz`, `/readyz` and `/metrics` on a port of its own: whatever waits at a public port, Node
+ * accepts one connection from each port in each turn of its event loop. It has no authentication.
+ *
+ * @throws StartError if it cannot listen there
+ */
+export async function serveOperators(
+  place: ListenPlace,
+  { posts = {}, log, ...parts }: OperatorServerParts,
+): Promise<OperatorServer> {
+  const metrics = asOne(parts.metrics);
+  const readiness = asOne(parts.readiness);
+  const paths = [...Object.keys(posts), "/healthz", "/readyz", "/metrics"];
+  const answerTo = async (path: string, method: string | undefined): Promise<Answer> => {
+    const post = Object.hasOwn(posts, path) ? posts[path] : undefined;
+    if (post !== undefined) {
+      if (method !== "POST") return { status: 405, body: { error: "Use POST" }, headers: { allow: "POST" } };
+      post();
+      return { status: 202, body: {} };
+    }
+    switch (path) {
+      case "/healthz":
+        return { status: 200, body: { status: "ok" } };
+      case "/readyz": {
+        const { isReady, body } = await readiness();
+        return { status: isReady ? 200 : 503, body };
+      }
+      default:
+        return { status: 404, body: { error: `Not found. The paths are ${paths.join(", ")}` } };
+    }
+  };
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      const send = (status: number, type: string, body: string, headers = {}) =>
+        response.writeHead(status, { "content-type": type, ...headers }).end(body);
+      const sendJson = ({ status, body, headers }: Answer) =>
+        send(status, "application/json", JSON.stringify(body), headers);
+      const [path = ""] = (request.url ?? "").split("?", 1);
+      const answered =
+        path === "/metrics"
+          ? metrics().then((text) => send(200, METRICS_CONTENT_TYPE, text))
+          : answerTo(path, request.method).then(sendJson);
+      answered.catch((error: unknown) => {
+        log.error("operators.failed", error, { path });
+        sendJson({ status: path === "/readyz" ? 503 : 500, body: { error: `${path} failed: see the log` } });
+      });
+    },
+  );
+  boundConnections(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenProblem(error, place)));
+    server.listen(place.port, place.host, resolve);
+  });
+  return {
+    url: urlOf(server.address(), place.host),
+    async stop() {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
+
+/** Returns the address of a server that listens on a host; IPv6 addresses go in brackets. */
+export function urlOf(address: ReturnType<ReturnType<typeof createServer>["address"]>, host: string): string {
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
