@@ -5,6 +5,7 @@ const OPTIONS = ["baseUrl", "token", "protocol", "deadlineMs", "attemptsMax"] as
 
 /** The longest that a timer of Node's waits. */
 const DEADLINE_MAX_MS = 2 ** 31 - 1;
+const VISIBLE_ASCII = /^[!-~]+$/;
 const PASS_TOKEN = "pass a token of Posthaste's, such as pht_…";
 
 /**
@@ -33,6 +34,12 @@ export function checkOptions(options: UncheckedOptions | null | undefined): void
   if (token === undefined) refuse(`token is missing: ${PASS_TOKEN}`);
   if (typeof token !== "string") refuse(`token is not a text: ${PASS_TOKEN}`);
   if (token.trim() === "") refuse(`token is empty: ${PASS_TOKEN}`);
+  // The value is not repeated either.
+  if (/^bearer\s/i.test(token.trim()))
+    refuse(`token begins with Bearer, which each call adds: ${PASS_TOKEN}`);
+  if (!VISIBLE_ASCII.test(token)) {
+    refuse(`token has white space or other characters that no token has: ${PASS_TOKEN}`);
+  }
   if (protocol !== undefined && protocol !== "connect" && protocol !== "grpc") {
     refuse('protocol is neither "connect" nor "grpc"');
   }

@@ -1,7 +1,12 @@
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 
-/** The library's messages for an answer of what does not have Posthaste's API at this path. */
-const OTHER_SERVER = /^(?:HTTP (?:3\d\d|404|405)$|unsupported content type )/;
+/**
+ * The library's messages for an answer of what does not have Posthaste's API at this path, and the message of
+ * servers of gRPC for a service that they do not have. Posthaste's own refusals have words of their own.
+ */
+const OTHER_SERVER = /^(?:HTTP [345]\d\d$|unsupported content type |unknown (?:service|method) )/;
+/** Those of a proxy that cannot reach the server behind it, or has too many calls for it. */
+const PROXY = /^HTTP (?:429|502|503|504)$/;
 
 /** Node's error codes for TLS where there is none, and for HTTP of another version. */
 const OTHER_PROTOCOL: ReadonlySet<unknown> = new Set([
@@ -21,7 +26,9 @@ export function suspectBaseUrl(baseUrl: string): Interceptor {
       const { rawMessage, code, metadata, cause } = ConnectError.from(error);
       const isOther = OTHER_SERVER.test(rawMessage) || OTHER_PROTOCOL.has(codeOf(cause));
       if (!isOther) throw error;
-      const hint = `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
+      const hint = PROXY.test(rawMessage)
+        ? `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`
+        : `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
       throw new ConnectError(`${rawMessage.trim()}; ${hint}`, code, metadata, undefined, cause);
     }
   };

@@ -177,6 +177,9 @@ test.each([
   ["no token", { token: undefined }, /^token is missing: pass a token of Posthaste's, such as pht_…$/],
   ["an empty token", { token: "" }, /^token is empty: pass a token/],
   ["a blank token", { token: " \n" }, /^token is empty: pass a token/],
+  ["a token with the header's word", { token: "Bearer pht_x" }, /^token begins with Bearer, which each /],
+  ["a token with a line break", { token: "pht_x\n" }, /^token has white space or other characters /],
+  ["a token with typographic quotes", { token: "“pht_x”" }, /^token has white space or other characters /],
   ["a token that is no text", { token: null }, /^token is not a text: pass a token/],
   ["an unknown protocol", { protocol: "rest" }, /^protocol is neither "connect" nor "grpc"$/],
   ["a deadline in the past", { deadlineMs: -1 }, /^deadlineMs is not a whole number of milliseconds from 1 /],
@@ -202,7 +205,7 @@ test.each([undefined, null, "http://127.0.0.1:1"])(
 describe("an error that comes of a wrong base URL names it:", () => {
   const serveOther = async () => {
     const server = createServer((request, response) => {
-      response.statusCode = request.url?.startsWith("/prefix") === true ? 404 : 200;
+      response.statusCode = Number(/^\/prefix-(\d+)/.exec(request.url ?? "")?.[1] ?? 200);
       response.end("hello");
     });
     cleanups.push(() => {
@@ -213,7 +216,9 @@ describe("an error that comes of a wrong base URL names it:", () => {
   };
   test.each([
     ["another server's", "connect", (url: string) => url],
-    ["another path than Posthaste's", "connect", (url: string) => `${url}/prefix`],
+    ["another path than Posthaste's", "connect", (url: string) => `${url}/prefix-404`],
+    ["a server's that asks for a password", "connect", (url: string) => `${url}/prefix-401`],
+    ["a server's that fails at such calls", "connect", (url: string) => `${url}/prefix-500`],
     ["https to a port without TLS", "connect", (url: string) => url.replace("http:", "https:")],
     ["https to a port without TLS, over gRPC", "grpc", (url: string) => url.replace("http:", "https:")],
   ] as const)("%s", async (_what, protocol, change) => {
@@ -224,5 +229,23 @@ describe("an error that comes of a wrong base URL names it:", () => {
       for await (const _ of client.deliveries.watchDeliveries({})) break;
     };
     await expect(watch()).rejects.toThrow(`check baseUrl: ${baseUrl}`);
+  });
+
+  test.each([502, 503, 504])("but not an answer %s of a proxy whose server is away", async (status) => {
+    const client = clientTo(`${await serveOther()}/prefix-${status}`, { attemptsMax: 1 });
+    const call = client.events.ingestEvent(event);
+    await expect(call).rejects.toThrow(/; not Posthaste's API, but a server in front of it at .* answered$/);
+  });
+
+  test("a server of gRPC without Posthaste's services", async () => {
+    // The answer of servers that are written in Go.
+    const message = "unknown service posthaste.v1.EventIngestService";
+    const answer = { "content-type": "application/grpc", "grpc-status": "12", "grpc-message": message };
+    const server = createHttp2Server((_request, response) => response.writeHead(200, answer).end());
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+    const baseUrl = await listen(server);
+    const client = clientTo(baseUrl, { protocol: "grpc", attemptsMax: 1 });
+    await expect(client.events.ingestEvent(event)).rejects.toThrow(`check baseUrl: ${baseUrl}`);
+    await client.close();
   });
 });

@@ -2,7 +2,7 @@
 export type SignatureErrorCode =
   /** A header is missing, repeated or has the wrong form. */
   | "malformed"
-  /** The timestamp is too old or in the future: a replay, or a wrong clock. Or the options are no numbers. */
+  /** The timestamp is too old or in the future: a replay, or a wrong clock. */
   | "expired"
   /** No signature matches the body under any of the keys. */
   | "no_match"
@@ -12,7 +12,9 @@ export type SignatureErrorCode =
    */
   | "bad_body"
   /** One of the caller's keys is invalid, or there is none. */
-  | "bad_key";
+  | "bad_key"
+  /** One of the caller's options is no number of milliseconds. */
+  | "bad_option";
 
 /** The only error that this package throws, whatever it is given. If that throws, it is the `cause`. */
 export class SignatureError extends Error {

@@ -17,7 +17,7 @@ const PAIR = {
 const secret = fc
   .uint8Array({ minLength: 24, maxLength: 64 })
   .map((bytes) => `whsec_${Buffer.from(bytes).toString("base64")}`);
-const id = fc.string({ unit: fc.constantFrom(..."abcXYZ019_-."), minLength: 1, maxLength: 40 });
+const id = fc.string({ unit: fc.constantFrom(..."abcXYZ019_-"), minLength: 1, maxLength: 40 });
 const body = fc.uint8Array({ maxLength: 300 });
 /** Resembles a signature header, but is rarely a valid one. */
 const signatureLike = fc
@@ -164,20 +164,12 @@ describe.each(["v1", "v1a"] as const)("a webhook signed with %s", (scheme) => {
   });
 });
 
-test("the dots that separate id, time and body cannot be moved", async () => {
+test("no id is signed whose dots could separate another time and body", async () => {
   await fc.assert(
     fc.asyncProperty(secret, id, body, async (key, webhookId, content) => {
-      const signature = await sign({ id: `${webhookId}.${NOW_S}`, timestamp: NOW_S, body: content }, [key]);
-      const moved = Buffer.concat([Buffer.from(`${NOW_S}.`), content]);
-      const headers = {
-        "webhook-id": webhookId,
-        "webhook-timestamp": String(NOW_S),
-        "webhook-signature": signature,
-      };
-      // Both sign the same bytes, so an id must not contain a dot: Posthaste's are letters,
-      // digits and underscores.
-      const accepted = await verify({ headers, body: moved }, [key], OPTIONS).catch(() => undefined);
-      expect(accepted?.id ?? webhookId).toBe(webhookId);
+      // The same bytes as of the id alone, this time and a body that begins with it once more.
+      const signing = sign({ id: `${webhookId}.${NOW_S}`, timestamp: NOW_S, body: content }, [key]);
+      await expect(signing).rejects.toMatchObject({ code: "bad_body" });
     }),
     fuzzing(),
   );

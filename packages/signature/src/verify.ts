@@ -49,8 +49,8 @@ export async function verify(
   const id = header("webhook-id");
   const timestamp = header("webhook-timestamp");
   const signatures = parseSignatures(header("webhook-signature"));
-  const unchecked = "webhook-timestamp cannot be checked: now or toleranceMs is no number of milliseconds";
-  const signedAt = readOrRefuse("expired", unchecked, () => checkTimestamp(timestamp, options));
+  const unreadable = "now or toleranceMs is no number of milliseconds";
+  const signedAt = readOrRefuse("bad_option", unreadable, () => checkTimestamp(timestamp, options));
   const imported = await importKeys(keys, verifyingKey);
   const content = readOrRefuse("bad_body", "the body cannot be read", () =>
     signedContent(id, timestamp, webhook.body),
@@ -90,12 +90,11 @@ function checkTimestamp(text: string, options: VerifyOptions): number {
 
 /** Returns an option, which may also be a `Date`; undefined if it is not given. */
 function millisecondsOf(options: VerifyOptions, name: keyof VerifyOptions): number | undefined {
-  const value = options[name];
+  const value: unknown = options[name];
   if (value === undefined) return undefined;
-  const ms = value === null ? Number.NaN : Number(value);
-  if (!Number.isNaN(ms)) return ms;
-  const words = `webhook-timestamp cannot be checked: ${name} is no number of milliseconds`;
-  throw new SignatureError("expired", words);
+  const ms = value instanceof Date ? value.getTime() : value;
+  if (typeof ms === "number" && !Number.isNaN(ms)) return ms;
+  throw new SignatureError("bad_option", `${name} is no number of milliseconds`);
 }
 
 async function matches(

@@ -119,6 +119,38 @@ describe("a range of time that holds nothing is refused, and its field is named:
   });
 });
 
+describe("a day that its month does not have is refused in JSON, and its field is named:", () => {
+  const recover = (times: object) =>
+    t.rpc("DeliveryService/RecoverDeliveries", { since: "2024-01-01T00:00:00Z", dryRun: true, ...times });
+
+  test.each([
+    ["since", "2024-02-30T00:00:00Z"],
+    ["since", "2023-02-29T12:00:00+02:00"],
+    ["since", "1900-02-29T00:00:00Z"],
+    ["until", "2024-04-31T00:00:00Z"],
+  ])("%s %s", async (field, time) => {
+    const { status, body } = await recover({ [field]: time });
+    expect(status).toBe(400);
+    const { message, details } = body as { message: string; details: { debug?: unknown }[] };
+    expect(message).toContain(`there is no day ${time.slice(0, 10)}`);
+    expect(JSON.stringify(details)).toContain(`{"field":"${field}"`);
+  });
+
+  test("also in the name of the contracts, and with white space", async () => {
+    const raw = '{"createdFrom": "2024-01-01T00:00:00Z", "created_before" : "2024-06-31T00:00:00Z"}';
+    expect(await t.rpc("DeliveryService/ListDeliveries", {}, { raw })).toMatchObject({ status: 400 });
+  });
+
+  test("and a leap day is a day, as is any text in a snapshot", async () => {
+    for (const since of ["2024-02-29T00:00:00Z", "2000-02-29T00:00:00Z"]) {
+      expect(await recover({ since })).toMatchObject({ status: 200 });
+    }
+    const data = { since: "2024-02-30T00:00:00Z" };
+    const event = { eventType: "invoice_sent", data };
+    expect(await t.rpc("EventIngestService/IngestEvent", event)).toMatchObject({ status: 200 });
+  });
+});
+
 const violatedIn = (failure: ConnectError | undefined) =>
   failure
     ?.findDetails(BadRequestSchema)

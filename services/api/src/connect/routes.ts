@@ -34,7 +34,7 @@ import { messageBytesMax } from "./message-bytes.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { sessionService } from "./session-service.ts";
 import { statisticsService } from "./statistics-service.ts";
-import { keepBytesOfQueries } from "./strict-json.ts";
+import { keepBytesOfQueries, strictJson } from "./strict-json.ts";
 import { subscriptionService } from "./subscription-service.ts";
 import { whileAllowed } from "./while-allowed.ts";
 
@@ -54,6 +54,7 @@ export function connectRoutes(deps: Deps): (router: ConnectRouter) => void {
         const handler = implementation[method.localName as keyof ServiceImpl<S>];
         router.rpc(method as DescMethodUnary, handler as MethodImpl<DescMethodUnary>, {
           readMaxBytes: messageBytesMax(method, deps.limits),
+          jsonOptions: strictJson(deps.limits.refusesUnknownFields, method.input),
           ...(accessTo(method) === "public" ? UNCOMPRESSED : {}),
         });
       }
