@@ -56,6 +56,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   ER_BAD_DB_ERROR: "the server has no such database: create it, or check its name in DATABASE_URL",
   ER_DBACCESS_DENIED_ERROR:
     "it does not exist, or is not the user's to use: check its name in DATABASE_URL, and the user's privileges",
+  SQLITE_NOTADB: "its file is not a database of SQLite: check the path in DATABASE_URL",
+  SQLITE_CORRUPT: "its file is damaged: restore a backup",
+  SQLITE_CANTOPEN: "its file cannot be opened: check the path in DATABASE_URL, and the user's rights",
   ER_TABLEACCESS_DENIED_ERROR: "the user of DATABASE_URL lacks a privilege on its tables",
 };
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -142,8 +142,19 @@ describe.each(["api", "worker"] as const)("the %s", (service) => {
 
   test("reports in one line that its database cannot be opened", () => {
     expect(startOf(service, { DATABASE_URL: `sqlite:${root}` }).output).toBe(
-      `posthaste ${service}: the database cannot be opened (SQLITE_CANTOPEN): check DATABASE_URL`,
+      `posthaste ${service}: the database cannot be opened (SQLITE_CANTOPEN): its file cannot be opened: ` +
+        "check the path in DATABASE_URL, and the user's rights",
     );
+  });
+
+  test("reports in one line that its database's file is another kind of file", () => {
+    const path = join(tmpdir(), `posthaste-no-database-${service}-${process.pid}`);
+    writeFileSync(path, "a text that is longer than the hundred bytes of the head of a database. ".repeat(9));
+    expect(startOf(service, { DATABASE_URL: `sqlite:${path}` }).output).toBe(
+      `posthaste ${service}: the database cannot be opened (SQLITE_NOTADB): its file is not a database of ` +
+        "SQLite: check the path in DATABASE_URL",
+    );
+    rmSync(path);
   });
 
   test("reports in one line that its database's file does not exist, and makes none", () => {

@@ -111,11 +111,13 @@ const NAMES: Readonly<Record<number, string>> = {
   7: "SQLITE_NOMEM",
   8: "SQLITE_READONLY",
   10: "SQLITE_IOERR",
+  11: "SQLITE_CORRUPT",
   13: "SQLITE_FULL",
   14: "SQLITE_CANTOPEN",
   // The lock of the log could not be taken, although it was tried for seconds.
   15: "SQLITE_PROTOCOL",
   19: "SQLITE_CONSTRAINT",
+  26: "SQLITE_NOTADB",
   1555: "SQLITE_CONSTRAINT_PRIMARYKEY",
   2067: "SQLITE_CONSTRAINT_UNIQUE",
 };
