@@ -1,12 +1,10 @@
-import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { refusalOf } from "./refusal-of.ts";
 
-/**
- * The library's messages for an answer of what does not have Posthaste's API at this path, and the message of
- * servers of gRPC for a service that they do not have. Posthaste's own refusals have words of their own.
- */
-const OTHER_SERVER = /^(?:HTTP [345]\d\d$|unsupported content type |unknown (?:service|method) )/;
-/** Those of a proxy that cannot reach the server behind it, or has too many calls for it. */
-const PROXY = /^HTTP (?:429|502|503|504)$/;
+/** The library's message for an answer whose body is no message of this protocol. */
+const OTHER_TYPE = /^unsupported content type /;
+/** The codes of a proxy that cannot reach the server behind it, or has too many calls for it. */
+const PROXYS: ReadonlySet<Code> = new Set([Code.Unavailable, Code.ResourceExhausted]);
 
 /** Node's error codes for TLS where there is none, and for HTTP of another version. */
 const OTHER_PROTOCOL: ReadonlySet<unknown> = new Set([
@@ -16,7 +14,10 @@ const OTHER_PROTOCOL: ReadonlySet<unknown> = new Set([
   "HPE_INVALID_CONSTANT",
 ]);
 
-/** Names the base URL in errors that come of a wrong one, whose own words do not lead there. */
+/**
+ * Names the base URL in errors that come of a wrong one, whose own words do not lead there: in answers that
+ * are not Posthaste's, which give a reason, and in those of another protocol.
+ */
 export function suspectBaseUrl(baseUrl: string): Interceptor {
   const { origin, pathname } = new URL(baseUrl);
   return (next) => async (request) => {
@@ -24,12 +25,15 @@ export function suspectBaseUrl(baseUrl: string): Interceptor {
       return await next(request);
     } catch (error) {
       const { rawMessage, code, metadata, cause } = ConnectError.from(error);
-      const isOther = OTHER_SERVER.test(rawMessage) || OTHER_PROTOCOL.has(codeOf(cause));
+      const isAnswer = metadata.has("content-type") && refusalOf(error) === undefined;
+      const isOther = isAnswer || OTHER_TYPE.test(rawMessage) || OTHER_PROTOCOL.has(codeOf(cause));
       if (!isOther) throw error;
-      const hint = PROXY.test(rawMessage)
-        ? `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`
-        : `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
-      throw new ConnectError(`${rawMessage.trim()}; ${hint}`, code, metadata, undefined, cause);
+      const hint =
+        isAnswer && PROXYS.has(code)
+          ? `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`
+          : `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
+      const words = [rawMessage.trim(), hint].filter((text) => text !== "").join("; ");
+      throw new ConnectError(words, code, metadata, undefined, cause);
     }
   };
 }

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { DeliveryService } from "@posthaste/contracts/delivery";
+import { ErrorInfoSchema } from "@posthaste/contracts/error-details";
 import { EventIngestService, IngestEventRequestSchema } from "@posthaste/contracts/event_ingest";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { refusedUrl } from "@posthaste/testkit";
@@ -93,7 +94,10 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     const url = await serve(protocol, (router) =>
       router.rpc(EventIngestService.method.ingestEvent, () => {
         calls += 1;
-        throw new ConnectError("the database is unavailable", Code.Unavailable);
+        const info = { reason: "SERVER_BUSY", domain: "posthaste", metadata: {} };
+        throw new ConnectError("the database is unavailable", Code.Unavailable, undefined, [
+          { desc: ErrorInfoSchema, value: info },
+        ]);
       }),
     );
     const failing = clientTo(url, { protocol, attemptsMax: 2 }).events.ingestEvent(event);
@@ -206,7 +210,9 @@ describe("an error that comes of a wrong base URL names it:", () => {
   const serveOther = async () => {
     const server = createServer((request, response) => {
       response.statusCode = Number(/^\/prefix-(\d+)/.exec(request.url ?? "")?.[1] ?? 200);
-      response.end("hello");
+      const isJson = request.url?.includes("/json") === true;
+      response.setHeader("content-type", isJson ? "application/json" : "text/html");
+      response.end(isJson ? '{"error":"Not found"}' : "hello");
     });
     cleanups.push(() => {
       server.closeAllConnections();
@@ -218,6 +224,9 @@ describe("an error that comes of a wrong base URL names it:", () => {
     ["another server's", "connect", (url: string) => url],
     ["another path than Posthaste's", "connect", (url: string) => `${url}/prefix-404`],
     ["a server's that asks for a password", "connect", (url: string) => `${url}/prefix-401`],
+    ["another server's whose errors are in JSON", "connect", (url: string) => `${url}/prefix-404/json`],
+    ["another server's that fails in JSON", "connect", (url: string) => `${url}/prefix-500/json`],
+    ["another server's that forbids in JSON", "connect", (url: string) => `${url}/prefix-403/json`],
     ["a server's that fails at such calls", "connect", (url: string) => `${url}/prefix-500`],
     ["https to a port without TLS", "connect", (url: string) => url.replace("http:", "https:")],
     ["https to a port without TLS, over gRPC", "grpc", (url: string) => url.replace("http:", "https:")],
@@ -232,9 +241,11 @@ describe("an error that comes of a wrong base URL names it:", () => {
   });
 
   test.each([502, 503, 504])("but not an answer %s of a proxy whose server is away", async (status) => {
-    const client = clientTo(`${await serveOther()}/prefix-${status}`, { attemptsMax: 1 });
-    const call = client.events.ingestEvent(event);
-    await expect(call).rejects.toThrow(/; not Posthaste's API, but a server in front of it at .* answered$/);
+    for (const path of [`prefix-${status}`, `prefix-${status}/json`]) {
+      const client = clientTo(`${await serveOther()}/${path}`, { attemptsMax: 1 });
+      const call = client.events.ingestEvent(event);
+      await expect(call).rejects.toThrow(/not Posthaste's API, but a server in front of it at .* answered$/);
+    }
   });
 
   test("a server of gRPC without Posthaste's services", async () => {

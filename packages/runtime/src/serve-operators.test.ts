@@ -62,6 +62,17 @@ test("operators read health, readiness and metrics, with and without a query", a
   ]);
 });
 
+test("what is only read takes no other method", async () => {
+  const url = await start();
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    for (const method of ["POST", "DELETE", "OPTIONS"]) {
+      const response = await fetch(`${url}${path}`, { method });
+      expect([path, method, response.status]).toEqual([path, method, 405]);
+    }
+    expect((await fetch(`${url}${path}`, { method: "HEAD" })).status).toBe(200);
+  }
+});
+
 test("a call to a path of POSTs is made by a POST alone", async () => {
   const nudge = vi.fn();
   const url = await start({ posts: { "/nudge": nudge } });

@@ -21,6 +21,8 @@ export type OperatorServer = { readonly url: string; stop(): Promise<void> };
 /** How long a caller may take to send its request; whoever asks for these sends a few bytes. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
+const READS: ReadonlySet<string | undefined> = new Set(["GET", "HEAD"]);
+
 type Answer = { readonly status: number; readonly body: object; readonly headers?: Record<string, string> };
 
 /**
@@ -43,6 +45,9 @@ export async function serveOperators(
       post();
       return { status: 202, body: {} };
     }
+    if (paths.includes(path) && !READS.has(method)) {
+      return { status: 405, body: { error: "Use GET" }, headers: { allow: "GET, HEAD" } };
+    }
     switch (path) {
       case "/healthz":
         return { status: 200, body: { status: "ok" } };
@@ -61,9 +66,9 @@ export async function serveOperators(
         response.writeHead(status, { "content-type": type, ...headers }).end(body);
       const sendJson = ({ status, body, headers }: Answer) =>
         send(status, "application/json", JSON.stringify(body), headers);
-      const [path = ""] = (request.url ?? "").split("?", 1);
+      const path = URL.parse(request.url ?? "", "http://operators")?.pathname ?? "";
       const answered =
-        path === "/metrics"
+        path === "/metrics" && READS.has(request.method)
           ? metrics().then((text) => send(200, METRICS_CONTENT_TYPE, text))
           : answerTo(path, request.method).then(sendJson);
       answered.catch((error: unknown) => {

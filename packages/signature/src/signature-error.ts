@@ -13,7 +13,7 @@ export type SignatureErrorCode =
   | "bad_body"
   /** One of the caller's keys is invalid, or there is none. */
   | "bad_key"
-  /** One of the caller's options is no number of milliseconds. */
+  /** One of the caller's options is unknown, or no number of milliseconds. */
   | "bad_option";
 
 /** The only error that this package throws, whatever it is given. If that throws, it is the `cause`. */

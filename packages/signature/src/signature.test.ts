@@ -26,12 +26,8 @@ const headersWith = (over: Record<string, string | undefined> = {}) => ({
 const check = (
   over: Record<string, string | undefined> = {},
   keys: readonly string[] = [VECTOR.key],
-  options: VerifyOptions & { body?: string | Uint8Array } = {},
-) =>
-  verify({ headers: headersWith(over), body: options.body ?? VECTOR.body }, keys, {
-    now: VECTOR.timestamp * 1000,
-    ...options,
-  });
+  { body = VECTOR.body, ...options }: VerifyOptions & { body?: string | Uint8Array } = {},
+) => verify({ headers: headersWith(over), body }, keys, { now: VECTOR.timestamp * 1000, ...options });
 const refused = (code: string) => expect.objectContaining({ name: "SignatureError", code });
 
 describe("v1", () => {
@@ -129,6 +125,22 @@ describe("a mistake of the receiver's is named:", () => {
     const call = check({}, [VECTOR.key], options as unknown as VerifyOptions);
     await expect(call).rejects.toEqual(refused("bad_option"));
     await expect(call).rejects.toThrow(`${name} is no number of milliseconds`);
+  });
+
+  test.each<[string, unknown, string]>([
+    [
+      "a misspelt option",
+      { toleranceMS: 5 },
+      "no option is called toleranceMS: the options are toleranceMs, now",
+    ],
+    ["a number", 300_000, "the options are no object"],
+    ["a list", [], "the options are no object"],
+    ["a negative tolerance", { toleranceMs: -1 }, "toleranceMs is negative"],
+  ])("options that would be ignored: %s", async (_what, options, words) => {
+    const webhook = { headers: headersWith(), body: VECTOR.body };
+    const call = verify(webhook, [VECTOR.key], options as VerifyOptions);
+    await expect(call).rejects.toEqual(refused("bad_option"));
+    await expect(call).rejects.toThrow(words);
   });
 
   test.each<[string, object]>([

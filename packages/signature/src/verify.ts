@@ -29,6 +29,8 @@ export type Verified = {
 const TOLERANCE_MS = 5 * 60_000;
 /** Two live keys in each of two schemes make four signatures. Beyond this bound, signatures are ignored. */
 const SIGNATURES_MAX = 16;
+/** Characters of an unknown option that an error shows. */
+const OPTION_SHOWN_MAX = 40;
 const SIGNATURE_BYTES: Readonly<Record<Scheme, number>> = { v1: 32, v1a: 64 };
 
 /**
@@ -49,8 +51,9 @@ export async function verify(
   const id = header("webhook-id");
   const timestamp = header("webhook-timestamp");
   const signatures = parseSignatures(header("webhook-signature"));
-  const unreadable = "now or toleranceMs is no number of milliseconds";
-  const signedAt = readOrRefuse("bad_option", unreadable, () => checkTimestamp(timestamp, options));
+  const signedAt = readOrRefuse("bad_option", "the options cannot be read", () =>
+    checkTimestamp(timestamp, options),
+  );
   const imported = await importKeys(keys, verifyingKey);
   const content = readOrRefuse("bad_body", "the body cannot be read", () =>
     signedContent(id, timestamp, webhook.body),
@@ -76,9 +79,11 @@ function parseSignatures(header: string): Signature[] {
   throw new SignatureError("malformed", "webhook-signature has no valid signature of version v1 or v1a");
 }
 
-function checkTimestamp(text: string, options: VerifyOptions): number {
-  const now = millisecondsOf(options ?? {}, "now") ?? Date.now();
-  const toleranceMs = millisecondsOf(options ?? {}, "toleranceMs") ?? TOLERANCE_MS;
+function checkTimestamp(text: string, given: VerifyOptions): number {
+  const options = checkedOptions(given);
+  const now = millisecondsOf(options, "now") ?? Date.now();
+  const toleranceMs = millisecondsOf(options, "toleranceMs") ?? TOLERANCE_MS;
+  if (toleranceMs < 0) throw new SignatureError("bad_option", "toleranceMs is negative");
   if (!TIMESTAMP.test(text)) {
     throw new SignatureError("malformed", "webhook-timestamp is not a number of seconds");
   }
@@ -86,6 +91,20 @@ function checkTimestamp(text: string, options: VerifyOptions): number {
   if (Math.abs(now - signedAt) <= toleranceMs) return signedAt;
   const when = signedAt < now ? "too old" : "in the future";
   throw new SignatureError("expired", `webhook-timestamp is ${when}: this is a replay, or a clock is wrong`);
+}
+
+const OPTIONS: readonly string[] = ["toleranceMs", "now"] satisfies (keyof VerifyOptions)[];
+
+/** Refuses options that would be ignored: a receiver would believe in a tolerance that is none. */
+function checkedOptions(options: unknown): VerifyOptions {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw new SignatureError("bad_option", "the options are no object: pass { toleranceMs, now }, or none");
+  }
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown === undefined) return options;
+  const words = `no option is called ${unknown.slice(0, OPTION_SHOWN_MAX)}: the options are ${OPTIONS.join(", ")}`;
+  throw new SignatureError("bad_option", words);
 }
 
 /** Returns an option, which may also be a `Date`; undefined if it is not given. */

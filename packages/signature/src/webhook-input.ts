@@ -44,6 +44,10 @@ export function bytesOfBody(body: unknown): Uint8Array {
   if (typeof body === "string") return new TextEncoder().encode(body);
   if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
   if (isArrayBuffer(body)) return new Uint8Array(body);
+  if (typeof body === "object" && body !== null && "arrayBuffer" in body) {
+    const cure = "pass what its arrayBuffer() resolves to, or give a Request to verifyRequest";
+    throw new SignatureError("bad_body", `the body is a Request, a Response or a Blob: ${cure}`);
+  }
   const what = typeof body === "object" && body !== null ? "the body is a parsed object" : "there is no body";
   throw new SignatureError(
     "bad_body",

@@ -150,6 +150,23 @@ test.each(["sqlite", "mysql"] as const)(
   },
 );
 
+test.each(["sqlite", "mysql"] as const)(
+  "a database with another program's tables is refused, and left as it is, on %s",
+  async (backend) => {
+    const { store, dispose } = await createEmptyStore(backend);
+    try {
+      await store.db.schema.createTable("customers").addColumn("id", "integer").execute();
+      const refused = "the database holds tables of another program, such as customers: check DATABASE_URL";
+      await expect(pendingMigrations(store)).rejects.toThrow(refused);
+      await expect(migrate(store)).rejects.toThrow(refused);
+      const tables = await store.db.introspection.getTables({ withInternalKyselyTables: true });
+      expect(tables.map(({ name }) => name)).toEqual(["customers"]);
+    } finally {
+      await dispose();
+    }
+  },
+);
+
 test("a database URL with another scheme is refused without revealing its password", async () => {
   await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.toThrow(/mysql:\/\/.*sqlite:/);
   await expect(openStore({ url: "postgres://me:hush@db/x" })).rejects.not.toThrow(/hush/);

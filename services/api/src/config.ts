@@ -14,7 +14,7 @@ export const API_SETTINGS = {
     max: 65_535,
   }),
   POSTHASTE_METRICS_HOST: text(
-    "The address of the API's metrics endpoint, separate from its public port",
+    "The address of the API's metrics and health checks for operators, separate from its public port",
     "127.0.0.1",
   ),
   POSTHASTE_METRICS_PORT: integer(

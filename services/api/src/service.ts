@@ -17,6 +17,7 @@ import {
   type Log,
   measureClock,
   measureLog,
+  type Readiness,
   runService,
   serveOperators,
   startTracing,
@@ -54,6 +55,9 @@ const FAN_OUT_MAX = 1_000;
 /** How long a stop may take after `POSTHASTE_DRAIN_MS`, to send the last spans and to close the store. */
 const CLOSE_WITHIN_MS = 5_000;
 
+/** What `/readyz` answers until the API listens. */
+const STARTING: Readiness = { isReady: false, body: { process: "starting" } };
+
 await runService({
   name: "api",
   settings: API_SETTINGS,
@@ -63,6 +67,17 @@ await runService({
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
     const observer = createApiMetrics(metrics);
+    let readiness = async (): Promise<Readiness> => STARTING;
+    // First: an API that cannot listen there takes no caller's connection, only to end it.
+    const operators = await serveOperators(
+      {
+        host: config.POSTHASTE_METRICS_HOST,
+        port: config.POSTHASTE_METRICS_PORT,
+        settings: { host: "POSTHASTE_METRICS_HOST", port: "POSTHASTE_METRICS_PORT" },
+      },
+      { metrics: metrics.render, readiness: async () => await readiness(), log },
+    );
+    log.info("metrics.started", { url: operators.url });
     const consoleDir = config.POSTHASTE_CONSOLE_DIR;
     if (!isConsoleThere(consoleDir)) log.warn("console.not_built", { dir: consoleDir });
     const clock = await startClock(store, { log });
@@ -109,16 +124,8 @@ await runService({
         ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
         : {}),
     });
+    readiness = api.readiness;
     measureOpen(metrics, api.counters);
-    const operators = await serveOperators(
-      {
-        host: config.POSTHASTE_METRICS_HOST,
-        port: config.POSTHASTE_METRICS_PORT,
-        settings: { host: "POSTHASTE_METRICS_HOST", port: "POSTHASTE_METRICS_PORT" },
-      },
-      { metrics: metrics.render, readiness: api.readiness, log },
-    );
-    log.info("metrics.started", { url: operators.url });
     return {
       stop: async (deadline) => {
         await deadline.waitFor("api", api.stop());

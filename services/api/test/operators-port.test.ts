@@ -49,5 +49,5 @@ test("the API's readiness ends when it stops, on the port for operators, too", a
   const other = await startBench();
   expect(await other.readiness()).toEqual({ isReady: true, body: { database: "ok", temporal: "ok" } });
   await other.stop();
-  expect(await other.readiness()).toMatchObject({ isReady: false });
+  expect(await other.readiness()).toMatchObject({ isReady: false, body: { process: "stopping" } });
 });

@@ -1,10 +1,12 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AccountService } from "@posthaste/contracts/account";
 import { DeliveryService } from "@posthaste/contracts/delivery";
 import { BadRequestSchema } from "@posthaste/contracts/error-details";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SERVICES } from "../src/connect/access.ts";
+import { fieldsOfType } from "../src/connect/request-fields.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 let t: Bench;
@@ -119,7 +121,7 @@ describe("a range of time that holds nothing is refused, and its field is named:
   });
 });
 
-describe("a day that its month does not have is refused in JSON, and its field is named:", () => {
+describe("a time of no day or hour is refused in JSON, and its field is named:", () => {
   const recover = (times: object) =>
     t.rpc("DeliveryService/RecoverDeliveries", { since: "2024-01-01T00:00:00Z", dryRun: true, ...times });
 
@@ -128,17 +130,29 @@ describe("a day that its month does not have is refused in JSON, and its field i
     ["since", "2023-02-29T12:00:00+02:00"],
     ["since", "1900-02-29T00:00:00Z"],
     ["until", "2024-04-31T00:00:00Z"],
+    ["until", "2024-04-30T24:00:00Z"],
   ])("%s %s", async (field, time) => {
     const { status, body } = await recover({ [field]: time });
     expect(status).toBe(400);
     const { message, details } = body as { message: string; details: { debug?: unknown }[] };
-    expect(message).toContain(`there is no day ${time.slice(0, 10)}`);
+    expect(message).toContain(time.includes("T24") ? "there is no hour 24" : `no day ${time.slice(0, 10)}`);
     expect(JSON.stringify(details)).toContain(`{"field":"${field}"`);
   });
 
-  test("also in the name of the contracts, and with white space", async () => {
-    const raw = '{"createdFrom": "2024-01-01T00:00:00Z", "created_before" : "2024-06-31T00:00:00Z"}';
+  test.each([
+    '{"createdFrom": "2024-01-01T00:00:00Z", "created_before" : "2024-06-31T00:00:00Z"}',
+    '{"\\u0063reatedFrom": "2024-02-30T00:00:00Z"}',
+    '{"createdFrom": "2024-02-3\\u0030\\u0054\\u0030\\u0030:00:00Z"}',
+  ])("however it is written: %s", async (raw) => {
     expect(await t.rpc("DeliveryService/ListDeliveries", {}, { raw })).toMatchObject({ status: 400 });
+  });
+
+  test("as every time of a request is one of its own fields", () => {
+    for (const { input } of SERVICES.flatMap(({ methods }) => methods)) {
+      const own = input.fields.filter(({ message }) => message?.typeName === TimestampSchema.typeName);
+      const all = fieldsOfType(input, TimestampSchema.typeName);
+      expect([input.typeName, own.map(({ name }) => name)]).toEqual([input.typeName, all]);
+    }
   });
 
   test("and a leap day is a day, as is any text in a snapshot", async () => {

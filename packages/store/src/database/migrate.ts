@@ -1,6 +1,11 @@
 import { StartError } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
-import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migration";
+import {
+  DEFAULT_MIGRATION_LOCK_TABLE,
+  DEFAULT_MIGRATION_TABLE,
+  type Migration,
+  Migrator,
+} from "kysely/migration";
 import type { Seam } from "./dialect/seam.ts";
 import { up as initial } from "./migrations/0001-initial.ts";
 import { up as byAccount } from "./migrations/0002-by-account.ts";
@@ -50,12 +55,24 @@ export class UnknownMigrations extends StartError {
   }
 }
 
+/** The database holds tables of another program, and none of Posthaste's. */
+export class ForeignTables extends StartError {
+  override readonly name = "ForeignTables";
+
+  constructor([first = ""]: readonly string[]) {
+    super(
+      `the database holds tables of another program, such as ${first}: check DATABASE_URL, and give Posthaste a ` +
+        "database of its own",
+    );
+  }
+}
+
 /**
  * Applies the pending migrations. Several processes may call this at once: they take turns under a lock, and
  * all except the first find nothing to do.
  *
  * @returns the names of the applied migrations
- * @throws UnknownMigrations
+ * @throws UnknownMigrations, ForeignTables
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
   const { migrationDialect } = store.seam;
@@ -74,24 +91,29 @@ export async function migrate(store: Store): Promise<readonly string[]> {
 /**
  * Returns the names of the migrations that {@link migrate} would apply.
  *
- * @throws UnknownMigrations
+ * @throws UnknownMigrations, ForeignTables
  */
 export async function pendingMigrations(store: Store): Promise<readonly string[]> {
   const applied = await appliedMigrations(store.db);
   return Object.keys(MIGRATIONS).filter((name) => !applied.has(name));
 }
 
-/** @throws UnknownMigrations; Kysely would report them as corrupted, and only when it migrates */
+/** @throws UnknownMigrations, which Kysely would report as corrupted, and only when it migrates; ForeignTables */
 async function appliedMigrations(db: Store["db"]): Promise<ReadonlySet<string>> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return new Set();
+  const names = tables.map(({ name }) => name);
+  if (!names.includes(DEFAULT_MIGRATION_TABLE)) {
+    const foreign = names.filter((name) => name !== DEFAULT_MIGRATION_LOCK_TABLE);
+    if (foreign.length > 0) throw new ForeignTables(foreign.sort());
+    return new Set();
+  }
   const { rows } = await sql<{
     name: string;
   }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
-  const names = rows.map(({ name }) => name);
-  const unknown = names.filter((name) => !(name in MIGRATIONS));
+  const applied = rows.map(({ name }) => name);
+  const unknown = applied.filter((name) => !(name in MIGRATIONS));
   if (unknown.length > 0) throw new UnknownMigrations(unknown.sort());
-  return new Set(names);
+  return new Set(applied);
 }
 
 function migratorOf({ seam }: Store, db: Store["db"]): Migrator {

@@ -36,12 +36,6 @@ export function fieldsOfType(request: DescMessage, typeName: string): readonly s
   return [...new Set(found.map(({ name }) => name))];
 }
 
-/** Returns the names of such fields, each as the contracts write it and as JSON has it. */
-export function namesOfType(request: DescMessage, typeName: string): readonly string[] {
-  const found = fieldsWithin(request).filter((field) => typeOf(field)?.typeName === typeName);
-  return [...new Set(found.flatMap(({ name, jsonName }) => [name, jsonName]))];
-}
-
 /** Returns the values that a caller can choose from, as JSON has them; none if there is no such enum. */
 export function valuesOf(enumName: string): readonly string[] {
   const chosen = registry.getEnum(enumName)?.values.filter(({ number }) => number !== 0) ?? [];

@@ -1,6 +1,5 @@
 import type { DescMessage, JsonReadOptions } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { namesOfType } from "./request-fields.ts";
 import { wrapHandlers } from "./wrap-handlers.ts";
 
 /** Decodes UTF-8, and refuses bytes that are none: replaced, they would be stored as something else. */
@@ -21,10 +20,10 @@ function strictUtf8(bytes?: Uint8Array): string {
  * @param request what the method takes. Default: any message
  */
 export function strictJson(refuseUnknown: boolean, request?: DescMessage): Partial<JsonReadOptions> {
-  const refuseDays = request === undefined ? () => {} : refuseDaysOfNoMonth(request);
+  const refuse = request === undefined ? () => {} : refuseTimesThatAreNone(request);
   const decode = (bytes?: Uint8Array) => {
     const text = strictUtf8(bytes);
-    refuseDays(text);
+    refuse(text);
     return text;
   };
   // Connect reads the decoder from the same options, which its type leaves out.
@@ -32,30 +31,46 @@ export function strictJson(refuseUnknown: boolean, request?: DescMessage): Parti
   return options;
 }
 
+/** The day and the hour of a time in JSON, as RFC 3339 writes it. */
+const DAY_AND_HOUR = /^(\d{4})-(\d\d)-(\d\d)T(\d\d)/;
+
 /**
- * Returns what refuses a message's JSON if a time in it names a day that its month does not have, such as
- * February 30. Protobuf's library takes it for March 2.
+ * Returns what refuses a message's JSON if one of its times is in a day that its month does not have, such as
+ * February 30, or in an hour 24. Protobuf's library takes it for a time of a later day.
  */
-function refuseDaysOfNoMonth(request: DescMessage): (json: string) => void {
-  const names = namesOfType(request, "google.protobuf.Timestamp");
-  if (names.length === 0) return () => {};
-  const days = new RegExp(`"(${names.join("|")})"\\s*:\\s*"(\\d{4})-(\\d\\d)-(\\d\\d)T`, "g");
+function refuseTimesThatAreNone(request: DescMessage): (json: string) => void {
+  const fields = request.fields.filter(({ message }) => message?.typeName === "google.protobuf.Timestamp");
+  if (fields.length === 0) return () => {};
+  const names = fields.flatMap(({ name, jsonName }) => [...new Set([name, jsonName])]);
   return (json) => {
-    for (const [, name = "", year, month, day] of json.matchAll(days)) {
-      if (Number(day) <= daysIn(Number(year), Number(month))) continue;
+    const members = objectOf(json);
+    for (const name of names) {
+      const [, year, month, day, hour] = DAY_AND_HOUR.exec(String(members[name])) ?? [];
+      if (day === undefined) continue;
+      const isDay = Number(day) <= daysIn(Number(year), Number(month));
+      if (isDay && Number(hour) < 24) continue;
+      const words = isDay ? `there is no hour ${hour}` : `there is no day ${year}-${month}-${day}`;
       // The words in which the library refuses a field, which are completed like its own.
-      const words = `there is no day ${year}-${month}-${day}`;
       const text = `cannot decode field ${request.typeName}.${name} from JSON: ${words}`;
       throw new ConnectError(text, Code.InvalidArgument);
     }
   };
 }
 
-/** The days of a month, 1 to 12, of which the last comes before the first of the next. */
+/** Returns the members of an object in JSON; none if it is something else, which the library refuses. */
+function objectOf(json: string): Readonly<Record<string, unknown>> {
+  try {
+    return { ...JSON.parse(json) };
+  } catch {
+    return {};
+  }
+}
+
+/** The days of a month, 1 to 12: its last is the one before the first of the next. */
 function daysIn(year: number, month: number): number {
-  const first = new Date(0);
-  first.setUTCFullYear(year, month, 0);
-  return first.getUTCDate();
+  const last = new Date(0);
+  last.setUTCFullYear(year, month, 0);
+  return last.getUTCDate();
 }
 
 /**

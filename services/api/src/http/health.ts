@@ -23,8 +23,9 @@ export function serveHealth(
   const whyAway = asOne(() => Promise.all([whyDatabaseAway(store), whyTemporalAway()]));
   const readiness = async () => {
     const [database, temporal] = await whyAway();
-    const isReady = database === undefined && !stopping.aborted;
-    return { ...readinessOf({ database, temporal }), isReady };
+    const { body } = readinessOf({ database, temporal });
+    if (stopping.aborted) return { isReady: false, body: { ...body, process: "stopping" } };
+    return { isReady: database === undefined, body };
   };
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {

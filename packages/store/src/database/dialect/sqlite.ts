@@ -49,7 +49,10 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
   makeFolder(dirname(path));
   const database = openSqliteFile(path);
   const journal = database.pragma("journal_mode = WAL");
-  if (journal !== "wal") throw new StartError("SQLite cannot keep a write-ahead log beside its file");
+  if (journal !== "wal")
+    throw new StartError(
+      "SQLite keeps no write-ahead log there: set DATABASE_URL to sqlite: and the path of a file",
+    );
   // An accepted event must survive a power cut. NORMAL alone would lose the last commits, so `sync-log.ts`
   // flushes them.
   database.pragma("synchronous = NORMAL");
