@@ -1,4 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import { silentLog } from "./log.ts";
 import { readinessOf } from "./readiness.ts";
@@ -54,6 +56,7 @@ test("operators read health, readiness and metrics, with and without a query", a
   };
   expect(await answer("/healthz")).toEqual([200, "application/json", '{"status":"ok"}']);
   expect(await answer("/readyz?from=balancer")).toEqual([200, "application/json", '{"database":"ok"}']);
+  expect(await answer("/healthz/")).toEqual([200, "application/json", '{"status":"ok"}']);
   expect(await answer("/metrics")).toEqual([200, "text/plain; version=0.0.4; charset=utf-8", "metric 1\n"]);
   expect(await answer("/constructor")).toEqual([
     404,
@@ -71,6 +74,19 @@ test("what is only read takes no other method", async () => {
     }
     expect((await fetch(`${url}${path}`, { method: "HEAD" })).status).toBe(200);
   }
+});
+
+test("a connection that asks for more before it has its answers is closed, and few of them are made", async () => {
+  const metrics = vi.fn(async () => "metric 1\n");
+  const readiness = vi.fn(async () => readinessOf({}));
+  const url = await start({ metrics, readiness });
+  const { port } = new URL(url);
+  const socket = connect(Number(port), "127.0.0.1").on("error", () => {});
+  socket.write("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000));
+  socket.resume();
+  await once(socket, "close");
+  expect(metrics.mock.calls.length).toBeLessThanOrEqual(2);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
 });
 
 test("a call to a path of POSTs is made by a POST alone", async () => {

@@ -66,7 +66,9 @@ export async function serveOperators(
         response.writeHead(status, { "content-type": type, ...headers }).end(body);
       const sendJson = ({ status, body, headers }: Answer) =>
         send(status, "application/json", JSON.stringify(body), headers);
-      const path = URL.parse(request.url ?? "", "http://operators")?.pathname ?? "";
+      // It sent too many at once; see `bound-connections.ts`.
+      if (request.socket.destroyed) return;
+      const path = URL.parse(request.url ?? "", "http://operators")?.pathname.replace(/(?<=.)\/$/, "") ?? "";
       const answered =
         path === "/metrics" && READS.has(request.method)
           ? metrics().then((text) => send(200, METRICS_CONTENT_TYPE, text))

@@ -26,6 +26,11 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
     "Messages over HTTP/1.1 that were no requests, by the status that answers them.",
     { status: ["400", "408", "431"] },
   );
+  const dropped = metrics.counter(
+    "posthaste_requests_dropped_total",
+    "Requests that got no turn: their clients had left before, or too many of their account waited.",
+    { why: ["ended", "refused"] },
+  );
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
   const closed = metrics.counter(
     "posthaste_connections_closed_total",
@@ -43,6 +48,7 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
       events({ result: "duplicate" }, ingested.duplicates);
       deliveries({}, ingested.deliveries);
     },
+    dropped: (why) => dropped({ why }),
     faulted: () => faults({}),
     unreadable: (status) => unreadable({ status: String(status) }),
   };

@@ -47,6 +47,8 @@ export type Bench = {
   readonly unreadable: readonly number[];
   /** Why connections were closed beyond the maximum, one entry for each. */
   readonly closed: readonly ("idle" | "full")[];
+  /** Why requests got no turn, one entry for each. */
+  readonly dropped: readonly ("ended" | "refused")[];
   /** Returns the fields of every log line with this name so far. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   tokenWith(scopes: readonly Scope[], accountId?: AccountId): Promise<string>;
@@ -135,6 +137,7 @@ export async function startBench(
   const ingested: Ingested[] = [];
   const unreadable: number[] = [];
   const closed: ("idle" | "full")[] = [];
+  const dropped: ("ended" | "refused")[] = [];
   let nudges = 0;
   const access = createAccess(store, () => Date.now(), limits, options.loopTurns);
   const db = watchTypesRead(store, options.onTypesRead ?? (() => {}));
@@ -151,6 +154,7 @@ export async function startBench(
         ingested: (stored) => ingested.push(stored),
         faulted: () => {},
         unreadable: (status) => unreadable.push(status),
+        dropped: (why) => dropped.push(why),
         connectionClosed: (why) => closed.push(why),
       },
       tracer: noTracer,
@@ -218,6 +222,7 @@ export async function startBench(
     ingested,
     unreadable,
     closed,
+    dropped,
     databaseUrl,
     accountId: account.id,
     token,

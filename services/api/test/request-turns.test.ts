@@ -13,9 +13,13 @@ import {
   LIMIT_SETTINGS,
   limitsFrom,
   OTHERS_PER_TURN,
+  RESETS_AT_ONCE_MAX,
   SHORT_TURN_SHARE,
+  STRANGERS_MAX,
+  WAITING_PER_ACCOUNT_MAX,
 } from "../src/http/limits.ts";
 import { createOnePort, type OnePort } from "../src/http/one-port.ts";
+import type { ApiObserver } from "../src/http/request-line.ts";
 import { createRequestTurns } from "../src/http/request-turns.ts";
 import { isOver } from "../src/http/when-over.ts";
 
@@ -25,6 +29,11 @@ type HandedOver = {
   readonly turn: number;
 };
 
+const unobserved: ApiObserver = {
+  ...{ completed: () => {}, ingested: () => {}, faulted: () => {}, unreadable: () => {} },
+  ...{ dropped: () => {}, connectionClosed: () => {} },
+};
+
 /** The header of a caller who is known, by account; a number behind it is another token. */
 const known = (account: number) => `Bearer ${account}`;
 
@@ -32,12 +41,14 @@ let port: OnePort;
 let url: string;
 /** The requests in the order in which they were handed over. */
 let handedOver: HandedOver[];
+/** Why requests were not handed over. */
+let dropped: ("ended" | "refused")[];
 /** The turn of the event loop. */
 let turn: number;
 let counting: NodeJS.Immediate;
 const sockets: Socket[] = [];
 beforeEach(async () => {
-  handedOver = [];
+  [handedOver, dropped] = [[], []];
   turn = 0;
   const count = () => {
     turn += 1;
@@ -54,6 +65,7 @@ beforeEach(async () => {
       const account = /^Bearer (\d+)(?: \d+)?$/.exec(authorization ?? "")?.[1];
       return account === undefined ? undefined : (Number(account) as AccountId);
     },
+    observer: { ...unobserved, dropped: (why) => dropped.push(why) },
   });
   port.server.listen(0, "127.0.0.1");
   await once(port.server, "listening");
@@ -178,6 +190,7 @@ test("connections whose requests wait for their turn make room for new ones, the
     handler: (_request, response) => begun.push(response as ServerResponse),
     probableAccount: () => undefined,
     places,
+    dropped: () => {},
   });
   const opened = Array.from({ length: OTHERS_PER_TURN + 2 }, () => new Socket());
   for (const socket of opened) expect(places.take(socket)).toBe(true);
@@ -215,23 +228,71 @@ test("the tokens of one account take turns, whatever the number of their request
   expect(paths().indexOf("/other")).toBeLessThan(2 * KNOWN_PER_TURN);
 });
 
-test("requests that end before their turn are handed over as ones that are over, and few wait", async () => {
+test("of requests that end before their turn, few wait to be logged, and more are counted instead", async () => {
   const connections = await Promise.all(Array.from({ length: ENDED_WAITING_MAX / MANY + 2 }, open));
   const cancelled = ids.map((id) => reset(id, constants.NGHTTP2_CANCEL));
   for (const socket of connections) socket.write(Buffer.concat([many(), ...cancelled]));
   let most = 0;
   const all = connections.length * MANY;
-  while (handedOver.length < all) {
+  while (handedOver.length + dropped.length < all) {
     await new Promise(setImmediate);
     most = Math.max(most, port.counters().waiting);
   }
   expect(most).toBeGreaterThan(OTHERS_PER_TURN);
   expect(most).toBeLessThanOrEqual(ENDED_WAITING_MAX);
-  expect(handedOver).toHaveLength(all);
+  expect(dropped.length).toBeGreaterThan(0);
+  expect(new Set(dropped)).toEqual(new Set(["ended"]));
+  expect(handedOver.length).toBeGreaterThanOrEqual(ENDED_WAITING_MAX);
   // Those that found a place in the turn in which they came had not ended.
   const begun = handedOver.filter((one) => !one.isOver);
   expect(begun.length).toBeLessThanOrEqual(connections.length * OTHERS_PER_TURN);
   expect(port.counters()).toMatchObject({ waiting: 0, streams: 0 });
+});
+
+test("a client that resets more requests at once than it may have loses its connection", async () => {
+  const socket = await open();
+  const closed = once(socket, "close");
+  const storm = Array.from({ length: 1_000 }, (_, i) => 2 * i + 1).map((id) =>
+    Buffer.concat([get(id, `/${id}`), reset(id, constants.NGHTTP2_CANCEL)]),
+  );
+  socket.write(Buffer.concat(storm));
+  await closed;
+  await expect.poll(port.counters).toMatchObject({ waiting: 0, streams: 0, sessions: 0 });
+  expect(handedOver.length + dropped.length).toBeLessThan(2 * RESETS_AT_ONCE_MAX);
+});
+
+test("of one account, a thousand requests wait over HTTP/2, and its clients may try others again", async () => {
+  const connections = await Promise.all(Array.from({ length: WAITING_PER_ACCOUNT_MAX / MANY + 2 }, open));
+  const other = await open();
+  const received = connections.map(countFrames);
+  const heads = ids.map((id) => get(id, `/${id}`, { authorization: known(1) }));
+  for (const socket of connections) socket.write(Buffer.concat(heads));
+  other.write(get(1, "/other", { authorization: known(2) }));
+  const all = connections.length * MANY + 1;
+  await expect.poll(() => handedOver.length + dropped.length).toBe(all);
+  expect(new Set(dropped)).toEqual(new Set(["refused"]));
+  expect(handedOver.length).toBeGreaterThan(WAITING_PER_ACCOUNT_MAX);
+  expect(paths()).toContain("/other");
+  const resets = () => received.reduce((sum, count) => sum + count(FRAME.rstStream), 0);
+  await expect.poll(resets).toBe(dropped.length);
+});
+
+test("connections over HTTP/2 on which no known caller has asked make room for each other alone", () => {
+  const closed: string[] = [];
+  const places = createConnectionPlaces(STRANGERS_MAX + 10, (why) => closed.push(why));
+  const opened = Array.from({ length: STRANGERS_MAX + 3 }, () => new Socket());
+  const [known, http1, first, second, ...rest] = opened;
+  if (known === undefined || http1 === undefined || first === undefined || second === undefined) return;
+  for (const socket of opened) expect(places.take(socket)).toBe(true);
+  for (const socket of [known, first, second, ...rest.slice(0, -1)]) {
+    expect(places.takeStranger(socket)).toBe(true);
+    if (socket === known) places.know(socket);
+  }
+  expect(closed).toEqual([]);
+  places.touch(first);
+  expect(places.takeStranger(rest.at(-1) as Socket)).toBe(true);
+  const gone = opened.filter(({ destroyed }) => destroyed);
+  expect([gone.length, gone[0] === second, closed]).toEqual([1, true, ["idle"]]);
 });
 
 const crowds: Record<string, () => Promise<void>> = {

@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { closeIdle } from "./body-rest.ts";
+import { STRANGERS_MAX } from "./limits.ts";
 
 /** Places of the open connections. */
 export type ConnectionPlaces = {
@@ -10,6 +11,15 @@ export type ConnectionPlaces = {
    * @returns false if every other connection has a request in flight; this one is then closed
    */
   take(socket: Socket): boolean;
+  /**
+   * Counts a connection over HTTP/2 among those on which no known caller has asked. If there are too many,
+   * closes the one of them that has been idle longest.
+   *
+   * @returns false if every other of them has a request in flight; this one is then closed
+   */
+  takeStranger(socket: Socket): boolean;
+  /** Notes that a known caller has asked on it. */
+  know(socket: Socket): void;
   /** Notes that a request has arrived: its connection is the last of the idle ones that makes room. */
   touch(socket: Socket): void;
   /** Counts a request as in flight on its connection until it emits `close`, which must be still to come. */
@@ -33,9 +43,21 @@ export function createConnectionPlaces(
   const inFlight = new Map<Socket, number>();
   /** The connections without any, the one that has been idle longest first. */
   const idle = new Set<Socket>();
+  /** Those over HTTP/2 on which no known caller has asked, the one whose last request is oldest first. */
+  const strangers = new Set<Socket>();
   const leave = (socket: Socket) => {
     inFlight.delete(socket);
     idle.delete(socket);
+    strangers.delete(socket);
+  };
+  /** Closes a connection without a request in flight to make room; undefined: the new one. */
+  const makeRoom = (longest: Socket | undefined, socket: Socket): boolean => {
+    if (longest === undefined) socket.destroy();
+    else closeIdle(longest);
+    closed(longest === undefined ? "full" : "idle");
+    // Its `close` is still to come.
+    leave(longest ?? socket);
+    return longest !== undefined;
   };
   const count = (socket: Socket, by: 1 | -1) => {
     const before = inFlight.get(socket);
@@ -49,23 +71,25 @@ export function createConnectionPlaces(
     take(socket) {
       if (inFlight.size >= max) {
         const [longest] = idle;
-        if (longest === undefined) {
-          socket.destroy();
-          closed("full");
-          return false;
-        }
-        closeIdle(longest);
-        closed("idle");
-        // Its `close` is still to come.
-        leave(longest);
+        if (!makeRoom(longest, socket)) return false;
       }
       inFlight.set(socket, 0);
       idle.add(socket);
       socket.once("close", () => leave(socket));
       return true;
     },
+    takeStranger(socket) {
+      if (strangers.size >= STRANGERS_MAX) {
+        const longest = [...strangers].find((one) => idle.has(one));
+        if (!makeRoom(longest, socket)) return false;
+      }
+      // It may have left while its first bytes were read.
+      if (inFlight.has(socket)) strangers.add(socket);
+      return true;
+    },
+    know: (socket) => void strangers.delete(socket),
     touch(socket) {
-      if (idle.delete(socket)) idle.add(socket);
+      for (const order of [idle, strangers]) if (order.delete(socket)) order.add(socket);
     },
     hold(socket, exchange) {
       count(socket, 1);

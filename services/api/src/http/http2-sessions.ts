@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { MINUTE_MS } from "@posthaste/domain";
-import { HALF_CLOSED_MS, IDLE_SESSION_MS } from "./limits.ts";
+import { HALF_CLOSED_MS, IDLE_SESSION_MS, RESETS_AT_ONCE_MAX, RESETS_PER_SECOND_MAX } from "./limits.ts";
 
 /**
  * How often a client is pinged (RFC 9113, section 6.7). It must answer each PING before the next. A session
@@ -44,6 +44,7 @@ export function createHttp2Sessions({
   return {
     add(session, socket) {
       const streams = new Set<ServerHttp2Stream>();
+      const resets = createResetAllowance();
       let timer: NodeJS.Timeout | undefined;
       const destroyIfIdle = () => {
         // Deferred: the session must not be destroyed within the parser's callback.
@@ -63,6 +64,9 @@ export function createHttp2Sessions({
         streams.add(stream);
         stream.once("close", () => {
           streams.delete(stream);
+          if (wasReset(stream) && !resets.mayReset()) {
+            setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
+          }
           if (streams.size === 0 && !session.destroyed) idle = setTimeout(end, IDLE_SESSION_MS);
           destroyIfIdle();
         });
@@ -90,5 +94,25 @@ export function createHttp2Sessions({
       for (const end of ending.values()) end();
     },
     open: () => ending.size,
+  };
+}
+
+/** Tells whether a client gave a stream up. One that the server refused is not its client's doing. */
+function wasReset({ rstCode = constants.NGHTTP2_NO_ERROR }: ServerHttp2Stream): boolean {
+  return rstCode !== constants.NGHTTP2_NO_ERROR && rstCode !== constants.NGHTTP2_REFUSED_STREAM;
+}
+
+/** Counts the resets of a session, of which there may be some at once, and some in each second after that. */
+function createResetAllowance(): { mayReset(): boolean } {
+  let left = RESETS_AT_ONCE_MAX;
+  let countedAt = performance.now();
+  return {
+    mayReset() {
+      const now = performance.now();
+      const refilled = left + ((now - countedAt) / 1_000) * RESETS_PER_SECOND_MAX;
+      left = Math.min(RESETS_AT_ONCE_MAX, refilled) - 1;
+      countedAt = now;
+      return left >= 0;
+    },
   };
 }

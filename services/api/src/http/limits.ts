@@ -221,10 +221,37 @@ export const OTHERS_PER_TURN = 5;
 export const SHORT_TURN_SHARE = 0.2;
 
 /**
- * Requests that ended before their turn came and are still to be logged; beyond, one is logged at once. Their
+ * Requests that ended before their turn came and are still to be logged; one more is counted instead. Their
  * connections and streams are free for others, so nothing else bounds them.
  */
 export const ENDED_WAITING_MAX = 1_000;
+
+/**
+ * Requests of one account that wait for their turn; one more over HTTP/2 is refused, which tells its client
+ * that it may send it again. Each takes some ten kilobytes, and those of unknown callers are bounded by
+ * {@link STRANGERS_MAX}.
+ */
+export const WAITING_PER_ACCOUNT_MAX = 1_000;
+
+/**
+ * Connections over HTTP/2 on which no known caller has asked yet; one more closes the one that has been idle
+ * longest. What all of them send at once is read in one turn of the event loop: hundreds of requests each. A
+ * client with a good token is known from its first request on, and a proxy has a few connections for all.
+ */
+export const STRANGERS_MAX = 100;
+
+/**
+ * Requests that a connection over HTTP/2 may reset at once, and in each second after that; more end it. Each
+ * costs the API as much as the client pays to send 26 bytes. As many as it may have streams: a client may
+ * give all of them up at the same time. Node's default is 1,000, and then 33.
+ */
+export const RESETS_AT_ONCE_MAX = FIXED_LIMITS.streamsMax;
+export const RESETS_PER_SECOND_MAX = 100;
+/**
+ * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it reads nothing more, which it does in the
+ * middle of what has arrived, and without a word. So the session's end comes first.
+ */
+export const RESETS_UNNOTICED = 10;
 
 /**
  * How much is dropped of a body whose request is answered before its end, so that the connection can be used

@@ -12,7 +12,14 @@ import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./bo
 import { boundArrival } from "./bound-arrival.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HEADER_FIELDS_MAX, type Limits, SESSION_MEMORY_MAX_MB } from "./limits.ts";
+import {
+  HEADER_FIELDS_MAX,
+  type Limits,
+  RESETS_AT_ONCE_MAX,
+  RESETS_PER_SECOND_MAX,
+  RESETS_UNNOTICED,
+  SESSION_MEMORY_MAX_MB,
+} from "./limits.ts";
 import { createPipelining } from "./pipelining.ts";
 import type { ApiObserver } from "./request-line.ts";
 import {
@@ -91,7 +98,8 @@ export function createOnePort({
   observer,
 }: PortParts): OnePort {
   const places = createConnectionPlaces(limits.connectionsMax, (why) => observer?.connectionClosed(why));
-  const turns = createRequestTurns({ handler, probableAccount, places });
+  const dropped = (why: "ended" | "refused") => observer?.dropped(why);
+  const turns = createRequestTurns({ handler, probableAccount, places, dropped });
   const http1 = createHttp1(limits, turns);
   const http2 = createHttp2(limits, turns);
   const { server } = http1;
@@ -103,8 +111,8 @@ export function createOnePort({
     socket.once("close", () => undecided.delete(socket));
     decide(socket, limits.headersTimeoutMs, (isHttp2) => {
       undecided.delete(socket);
-      if (isHttp2) http2.take(socket);
-      else http1.take(socket);
+      if (!isHttp2) http1.take(socket);
+      else if (places.takeStranger(socket)) http2.take(socket);
     });
   });
   server.once("close", () => {
@@ -286,7 +294,13 @@ function createHttp2(limits: Limits, turns: RequestTurns) {
   // Node resets the stream of a request with more.
   const maxHeaderListPairs = HEADER_FIELDS_MAX + PSEUDO_HEADERS;
   const maxSessionMemory = SESSION_MEMORY_MAX_MB;
-  const server = createHttp2Server({ settings, maxHeaderListPairs, maxSessionMemory }, handle);
+  const server = createHttp2Server(
+    {
+      ...{ settings, maxHeaderListPairs, maxSessionMemory },
+      ...{ streamResetBurst: RESETS_AT_ONCE_MAX + RESETS_UNNOTICED, streamResetRate: RESETS_PER_SECOND_MAX },
+    },
+    handle,
+  );
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();

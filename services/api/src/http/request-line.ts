@@ -56,6 +56,11 @@ export type ApiObserver = {
   readonly faulted: () => void;
   /** A message over HTTP/1.1 was no request, and was answered with this status unless its client had left. */
   readonly unreadable: (status: number) => void;
+  /**
+   * A request got no turn, and has no log line: its client left before, when as many such requests waited as
+   * may, or it was refused, since as many of its account's wait as may. See `request-turns.ts`.
+   */
+  readonly dropped: (why: "ended" | "refused") => void;
   /** As many connections were open as may be. See `connection-places.ts`. */
   readonly connectionClosed: (why: "idle" | "full") => void;
 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { type AccountId, createFairQueue, type FairQueue } from "@posthaste/domain";
 import type { ConnectionPlaces } from "./connection-places.ts";
@@ -9,6 +9,7 @@ import {
   OTHERS_PER_TURN,
   PROBES_PER_TURN,
   SHORT_TURN_SHARE,
+  WAITING_PER_ACCOUNT_MAX,
 } from "./limits.ts";
 import { isProbe } from "./probes.ts";
 import { isOver } from "./when-over.ts";
@@ -22,7 +23,9 @@ export type Handler = (
 export type RequestTurnsParts = {
   readonly handler: Handler;
   readonly probableAccount: ProbableAccount;
-  readonly places: Pick<ConnectionPlaces, "touch" | "hold">;
+  readonly places: Pick<ConnectionPlaces, "touch" | "hold" | "know">;
+  /** Called for each request that is not handed over. */
+  readonly dropped: (why: "ended" | "refused") => void;
 };
 
 /** Returns the account whose request it probably is, by its `Authorization` header. */
@@ -49,10 +52,16 @@ export type RequestTurns = {
  * requests of one owner keep their order. While there are places, none waits. While connections arrive, turns
  * are short.
  *
- * Those that wait are bounded by the open connections and their streams. One whose client leaves meanwhile is
- * handed over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait.
+ * Those that wait are bounded by the open connections and their streams, and for each account. One whose
+ * client leaves meanwhile is handed over as one that is over, to be logged; of these, {@link
+ * ENDED_WAITING_MAX} wait, and more are dropped: to log them would delay all others.
  */
-export function createRequestTurns({ handler, probableAccount, places }: RequestTurnsParts): RequestTurns {
+export function createRequestTurns({
+  handler,
+  probableAccount,
+  places,
+  dropped,
+}: RequestTurnsParts): RequestTurns {
   const probes = createLane(PROBES_PER_TURN);
   const known = createLane(KNOWN_PER_TURN);
   const others = createLane(OTHERS_PER_TURN);
@@ -85,11 +94,17 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
         account === undefined ? { who: connection, token: "" } : { who: account, token: authorization ?? "" };
       schedule();
       places.touch(connection);
+      if (account !== undefined) places.know(connection);
       if (lane.takePlace()) {
         handOver(connection, request, response);
         return;
       }
       const exchange = exchangeOf(response);
+      if ("stream" in response && lane.sizeOf(owner) >= WAITING_PER_ACCOUNT_MAX) {
+        response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        dropped("refused");
+        return;
+      }
       const turn = () => {
         ended.delete(turn);
         exchange.off("close", end);
@@ -98,8 +113,9 @@ export function createRequestTurns({ handler, probableAccount, places }: Request
       const end = () => {
         ended.add(turn);
         if (ended.size <= ENDED_WAITING_MAX) return;
+        ended.delete(turn);
         lane.remove(owner, turn);
-        turn();
+        dropped("ended");
       };
       lane.add(owner, turn);
       if (isOver(response)) end();
@@ -138,6 +154,7 @@ function createLane(placesPerTurn: number) {
     add: waiting.add,
     remove: waiting.remove,
     size: waiting.size,
+    sizeOf: ({ who }: Owner) => waiting.sizeOf(who),
     /** Returns false if the request has to wait. */
     takePlace(): boolean {
       if (places === 0 || waiting.size() > 0) return false;
@@ -186,5 +203,6 @@ function createTokenTurns() {
       return turn;
     },
     size: callers.size,
+    sizeOf: callers.sizeOf,
   };
 }
