@@ -34,8 +34,8 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
   const closed = metrics.counter(
     "posthaste_connections_closed_total",
-    "Connections closed because as many were open as may be: the one idle longest, or a new one if all were busy.",
-    { why: ["idle", "full"] },
+    "Connections closed: as many were open as may be (the one idle longest, or a new one if all were busy), or over HTTP/2 too many requests were reset.",
+    { why: ["idle", "full", "resets"] },
   );
   return {
     connectionClosed: (why) => closed({ why }),

@@ -46,7 +46,7 @@ export type Bench = {
   /** The statuses of the messages that were no requests, as the metrics count them. */
   readonly unreadable: readonly number[];
   /** Why connections were closed beyond the maximum, one entry for each. */
-  readonly closed: readonly ("idle" | "full")[];
+  readonly closed: readonly ("idle" | "full" | "resets")[];
   /** Why requests got no turn, one entry for each. */
   readonly dropped: readonly ("ended" | "refused")[];
   /** Returns the fields of every log line with this name so far. */
@@ -136,7 +136,7 @@ export async function startBench(
   const counted: { call: string; code: string }[] = [];
   const ingested: Ingested[] = [];
   const unreadable: number[] = [];
-  const closed: ("idle" | "full")[] = [];
+  const closed: ("idle" | "full" | "resets")[] = [];
   const dropped: ("ended" | "refused")[] = [];
   let nudges = 0;
   const access = createAccess(store, () => Date.now(), limits, options.loopTurns);

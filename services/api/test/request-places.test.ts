@@ -21,7 +21,7 @@ const { NGHTTP2_CANCEL: CANCEL, NGHTTP2_NO_ERROR: NO_ERROR } = constants;
 /** Far fewer than the requests of a storm, so that a few leaked places show. */
 const PLACES = 20;
 /** Requests of one connection; Node treats 1,000 resets as an attack. */
-const STORM = 200;
+const STORM = 120;
 const WATCH_HEALTH = "/grpc.health.v1.Health/Watch";
 const WATCH_DELIVERIES = "/posthaste.v1.DeliveryService/WatchDeliveries";
 
@@ -49,7 +49,8 @@ const targets: readonly (readonly [string, () => Head])[] = [
 
 /** Waits until this many requests are over, then asserts that every place is free. */
 const allOver = async (requests: number) => {
-  await expect.poll(() => t.logged("request.completed").length).toBe(requests);
+  // Of those that were reset in the bytes that opened them, some are only counted.
+  await expect.poll(() => t.logged("request.completed").length + t.dropped.length).toBe(requests);
   expect(t.requestsUnderWay()).toEqual(none);
   expect(await t.rest("GET", "/api/openapi.json", { token: null })).toMatchObject({ status: 200 });
   expect(await t.rest("GET", "/api/Webhook")).toMatchObject({ status: 200 });

@@ -98,7 +98,9 @@ export async function pendingMigrations(store: Store): Promise<readonly string[]
   return Object.keys(MIGRATIONS).filter((name) => !applied.has(name));
 }
 
-/** @throws UnknownMigrations, which Kysely would report as corrupted, and only when it migrates; ForeignTables */
+/**
+ * @throws UnknownMigrations, which Kysely would report as corrupted, and only when it migrates; ForeignTables
+ */
 async function appliedMigrations(db: Store["db"]): Promise<ReadonlySet<string>> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   const names = tables.map(({ name }) => name);

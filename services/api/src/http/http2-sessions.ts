@@ -31,13 +31,16 @@ export type Http2Sessions = {
  *
  * @param options.firstStreamMs how long a session may take to ask for something: as long as a connection may
  *   for its headers
+ * @param options.cutOff closes the connection of a client that resets too much. Default: nothing else
  * @param options.pingEveryMs default: {@link PING_EVERY_MS}
  */
 export function createHttp2Sessions({
   firstStreamMs,
+  cutOff = (socket) => void socket.destroy(),
   pingEveryMs = PING_EVERY_MS,
 }: {
   readonly firstStreamMs: number;
+  readonly cutOff?: (socket: Socket) => void;
   readonly pingEveryMs?: number;
 }): Http2Sessions {
   const ending = new Map<ServerHttp2Session, () => void>();
@@ -59,14 +62,18 @@ export function createHttp2Sessions({
       session.close = end;
       // Idleness counts streams, not traffic: pings are traffic, too.
       let idle = setTimeout(end, firstStreamMs);
+      const countReset = () => {
+        // At once, so that no more of what has arrived is read.
+        if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
+      };
       session.on("stream", (stream) => {
+        // It was reset in the bytes that opened it.
+        if (stream.closed) return countReset();
         clearTimeout(idle);
         streams.add(stream);
         stream.once("close", () => {
           streams.delete(stream);
-          if (wasReset(stream) && !resets.mayReset()) {
-            setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
-          }
+          if (wasReset(stream)) countReset();
           if (streams.size === 0 && !session.destroyed) idle = setTimeout(end, IDLE_SESSION_MS);
           destroyIfIdle();
         });

@@ -238,7 +238,24 @@ export const WAITING_PER_ACCOUNT_MAX = 1_000;
  * longest. What all of them send at once is read in one turn of the event loop: hundreds of requests each. A
  * client with a good token is known from its first request on, and a proxy has a few connections for all.
  */
-export const STRANGERS_MAX = 100;
+export const STRANGERS_MAX = 20;
+
+/**
+ * Frames without DATA and WINDOW_UPDATE in what a client sends first over HTTP/2; with more, its connection
+ * is closed. It may have 250 streams, and most clients begin with 100 at most until they hear so.
+ */
+export const FIRST_FRAMES_MAX = 300;
+
+/** How long new connections over HTTP/2 are begun slowly, after a client was cut off for what it sent. */
+export const STORM_MS = 10_000;
+/** The time between two of them: what one may send at once takes up to 30 ms to read. */
+export const STARTS_APART_MS = 200;
+
+/**
+ * Requests of a turn of the event loop that are logged although they were reset in the bytes that opened
+ * them. Others of the turn are counted instead.
+ */
+export const UNHEARD_PER_TURN = 20;
 
 /**
  * Requests that a connection over HTTP/2 may reset at once, and in each second after that; more end it. Each

@@ -12,6 +12,7 @@ import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./bo
 import { boundArrival } from "./bound-arrival.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
+import { createHttp2Starts, isStorm } from "./http2-starts.ts";
 import {
   HEADER_FIELDS_MAX,
   type Limits,
@@ -28,6 +29,7 @@ import {
   type ProbableAccount,
   type RequestTurns,
 } from "./request-turns.ts";
+import { boundUnheard } from "./unheard.ts";
 import { answerUnreadable, type Http1Connection } from "./unreadable.ts";
 import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
@@ -101,7 +103,13 @@ export function createOnePort({
   const dropped = (why: "ended" | "refused") => observer?.dropped(why);
   const turns = createRequestTurns({ handler, probableAccount, places, dropped });
   const http1 = createHttp1(limits, turns);
-  const http2 = createHttp2(limits, turns);
+  const starts = createHttp2Starts();
+  const cutOff = (socket: Socket) => {
+    socket.destroy();
+    observer?.connectionClosed("resets");
+    starts.noteStorm();
+  };
+  const http2 = createHttp2(limits, turns, { dropped: () => dropped("ended"), cutOff });
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -109,10 +117,11 @@ export function createOnePort({
     if (!places.take(socket)) return;
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
-    decide(socket, limits.headersTimeoutMs, (isHttp2) => {
+    decide(socket, limits.headersTimeoutMs, (isHttp2, first) => {
       undecided.delete(socket);
       if (!isHttp2) http1.take(socket);
-      else if (places.takeStranger(socket)) http2.take(socket);
+      else if (isStorm(first)) cutOff(socket);
+      else if (places.takeStranger(socket)) starts.take(socket, () => http2.take(socket));
     });
   });
   server.once("close", () => {
@@ -273,8 +282,15 @@ function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
   };
 }
 
+type Http2Parts = {
+  /** Called for each request that is not made of a stream. */
+  readonly dropped: () => void;
+  /** Closes a connection for what its client sent. */
+  readonly cutOff: (socket: Socket) => void;
+};
+
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
-function createHttp2(limits: Limits, turns: RequestTurns) {
+function createHttp2(limits: Limits, turns: RequestTurns, { dropped, cutOff }: Http2Parts) {
   const streams = new Set<ServerHttp2Stream>();
   const connections = new WeakMap<Http2Session, Socket>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -290,6 +306,8 @@ function createHttp2(limits: Limits, turns: RequestTurns) {
     const { session } = request.stream;
     turns.take((session && connections.get(session)) ?? LOST, request, response);
   };
+  const isCutOff = ({ session }: ServerHttp2Stream) =>
+    session !== undefined && connections.get(session)?.destroyed === true;
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
   const maxHeaderListPairs = HEADER_FIELDS_MAX + PSEUDO_HEADERS;
@@ -301,6 +319,7 @@ function createHttp2(limits: Limits, turns: RequestTurns) {
     },
     handle,
   );
+  boundUnheard(server, { isCutOff, dropped });
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();
@@ -310,7 +329,7 @@ function createHttp2(limits: Limits, turns: RequestTurns) {
   server.on("checkExpectation", handle).on("connect", handle);
   // A broken connection needs no handling; its requests end with it.
   server.on("sessionError", () => {});
-  const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs });
+  const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs, cutOff });
   const sockets = new Set<Socket>();
   const destroying = destroyEnded(streams);
   return {
@@ -342,7 +361,7 @@ function createHttp2(limits: Limits, turns: RequestTurns) {
 /**
  * Reads a connection's first bytes, puts them back, and reports the protocol. Destroys a silent connection.
  */
-function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
+function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean, first: Buffer) => void): void {
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);
   socket.on("error", destroy);
@@ -363,7 +382,7 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) =>
     socket.off("timeout", destroy);
     // Only now: bytes that are put back are announced again, which would never end.
     socket.unshift(start);
-    decided(fits);
+    decided(fits, start);
   };
   socket.on("readable", readStart);
 }

@@ -61,8 +61,11 @@ export type ApiObserver = {
    * may, or it was refused, since as many of its account's wait as may. See `request-turns.ts`.
    */
   readonly dropped: (why: "ended" | "refused") => void;
-  /** As many connections were open as may be. See `connection-places.ts`. */
-  readonly connectionClosed: (why: "idle" | "full") => void;
+  /**
+   * A connection was closed: as many were open as may be (see `connection-places.ts`), or its client reset
+   * too many requests over HTTP/2 (see `http2-starts.ts`).
+   */
+  readonly connectionClosed: (why: "idle" | "full" | "resets") => void;
 };
 
 declare module "fastify" {

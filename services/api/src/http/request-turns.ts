@@ -100,7 +100,8 @@ export function createRequestTurns({
         return;
       }
       const exchange = exchangeOf(response);
-      if ("stream" in response && lane.sizeOf(owner) >= WAITING_PER_ACCOUNT_MAX) {
+      const mayBeRefused = "stream" in response && !isOver(response);
+      if (mayBeRefused && lane.sizeOf(owner) >= WAITING_PER_ACCOUNT_MAX) {
         response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
         dropped("refused");
         return;

@@ -1,0 +1,82 @@
+import { Socket } from "node:net";
+import { data, headers, preface, reset, windowUpdate } from "@posthaste/testkit/http2-frames";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createHttp2Starts, isStorm } from "./http2-starts.ts";
+import { FIRST_FRAMES_MAX, STARTS_APART_MS, STORM_MS } from "./limits.ts";
+
+describe("new connections over HTTP/2", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "setImmediate", "performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  const startOf = (count: number) => {
+    const starts = createHttp2Starts();
+    const begun: number[] = [];
+    const sockets = Array.from({ length: count }, () => new Socket());
+    const takeAll = () => {
+      for (const [i, socket] of sockets.entries()) starts.take(socket, () => begun.push(i));
+    };
+    return { starts, begun, sockets, takeAll };
+  };
+
+  test("begin in their order, one in each turn of the event loop", () => {
+    const { begun, takeAll } = startOf(3);
+    takeAll();
+    expect(begun).toEqual([]);
+    for (const after of [[0], [0, 1], [0, 1, 2]]) {
+      vi.advanceTimersToNextTimer();
+      expect(begun).toEqual(after);
+    }
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("begin slowly after a client was cut off, and as before after a while", () => {
+    const { starts, begun, takeAll } = startOf(1 + STORM_MS / STARTS_APART_MS + 20);
+    starts.noteStorm();
+    takeAll();
+    vi.advanceTimersByTime(STARTS_APART_MS - 1);
+    expect(begun).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(begun).toEqual([0]);
+    vi.advanceTimersByTime(STORM_MS - STARTS_APART_MS);
+    expect(begun).toHaveLength(STORM_MS / STARTS_APART_MS);
+    const calm = performance.now();
+    vi.runAllTimers();
+    expect(begun).toHaveLength(1 + STORM_MS / STARTS_APART_MS + 20);
+    expect(performance.now() - calm).toBeLessThan(STARTS_APART_MS);
+  });
+
+  test("that close before their turn take none", () => {
+    const { begun, sockets, takeAll } = startOf(3);
+    takeAll();
+    sockets[1]?.emit("close");
+    vi.runAllTimers();
+    expect(begun).toEqual([0, 2]);
+  });
+});
+
+describe("what a client sends first", () => {
+  const get = (stream: number) => headers(stream, { ":method": "GET", ":path": "/" });
+  const ids = (count: number) => Array.from({ length: count }, (_, i) => 2 * i + 1);
+  const first = (frames: readonly Buffer[]) => Buffer.concat([preface(), ...frames]);
+
+  test("may be as many requests as it may have streams, with their bodies", () => {
+    const bodies = ids(250).flatMap((id) => [get(id), data(id, Buffer.alloc(500)), windowUpdate(1)]);
+    expect(isStorm(first(bodies))).toBe(false);
+  });
+
+  test("may not be more frames than that takes", () => {
+    const most = ids(FIRST_FRAMES_MAX - 1).map((id) => get(id));
+    expect(isStorm(first(most))).toBe(false);
+    expect(isStorm(first([...most, get(9_999)]))).toBe(true);
+    expect(isStorm(first(ids(200).flatMap((id) => [get(id), reset(id, 8)])))).toBe(true);
+  });
+
+  test("is looked at wherever it ends, and whatever its lengths are", () => {
+    const whole = first(ids(10).map((id) => get(id)));
+    for (let length = 0; length <= whole.length; length++) {
+      expect(isStorm(whole.subarray(0, length))).toBe(false);
+    }
+    expect(isStorm(Buffer.alloc(65_536, 0xff))).toBe(false);
+    expect(isStorm(Buffer.concat([preface(), Buffer.alloc(60_000, 0)]))).toBe(false);
+  });
+});
