@@ -66,7 +66,16 @@ export function createHttp2Sessions({
         // At once, so that no more of what has arrived is read.
         if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
       };
+      /** Streams of this turn of the event loop: there are more than a client may have only if it resets them. */
+      let opened = 0;
       session.on("stream", (stream) => {
+        opened += 1;
+        if (opened === 1) {
+          setImmediate(() => {
+            opened = 0;
+          });
+        }
+        if (opened > RESETS_AT_ONCE_MAX && !socket.destroyed) cutOff(socket);
         // It was reset in the bytes that opened it.
         if (stream.closed) return countReset();
         clearTimeout(idle);
@@ -105,8 +114,9 @@ export function createHttp2Sessions({
 }
 
 /** Tells whether a client gave a stream up. One that the server refused is not its client's doing. */
-function wasReset({ rstCode = constants.NGHTTP2_NO_ERROR }: ServerHttp2Stream): boolean {
-  return rstCode !== constants.NGHTTP2_NO_ERROR && rstCode !== constants.NGHTTP2_REFUSED_STREAM;
+function wasReset({ aborted, rstCode = constants.NGHTTP2_NO_ERROR }: ServerHttp2Stream): boolean {
+  if (rstCode === constants.NGHTTP2_REFUSED_STREAM) return false;
+  return aborted || rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
 /** Counts the resets of a session, of which there may be some at once, and some in each second after that. */

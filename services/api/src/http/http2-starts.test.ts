@@ -45,12 +45,14 @@ describe("new connections over HTTP/2", () => {
     expect(performance.now() - calm).toBeLessThan(STARTS_APART_MS);
   });
 
-  test("that close before their turn take none", () => {
+  test("that break or close before their turn take none", () => {
     const { begun, sockets, takeAll } = startOf(3);
     takeAll();
+    sockets[1]?.emit("error", new Error("read ECONNRESET"));
     sockets[1]?.emit("close");
     vi.runAllTimers();
     expect(begun).toEqual([0, 2]);
+    expect(sockets.map((socket) => socket.listenerCount("error"))).toEqual([0, 1, 0]);
   });
 });
 

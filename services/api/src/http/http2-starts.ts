@@ -33,14 +33,18 @@ export function createHttp2Starts(): Http2Starts {
     isScheduled = false;
     const [first] = waiting;
     if (first !== undefined) {
-      waiting.delete(first[0]);
-      first[1]();
+      const [socket, begin] = first;
+      waiting.delete(socket);
+      socket.off("error", ignore);
+      begin();
     }
     schedule();
   };
   return {
     take(socket, begin) {
       waiting.set(socket, begin);
+      // Its `close` follows. Nobody else listens yet.
+      socket.on("error", ignore);
       socket.once("close", () => waiting.delete(socket));
       schedule();
     },
@@ -49,6 +53,8 @@ export function createHttp2Starts(): Http2Starts {
     },
   };
 }
+
+function ignore(): void {}
 
 /**
  * Tells whether what a client sends first holds more frames than any client needs that has not heard yet how

@@ -19,12 +19,17 @@ export function boundUnheard(
   const renew = () => {
     left = UNHEARD_PER_TURN;
   };
+  const drop = (stream: ServerHttp2Stream) => {
+    // A reset with most codes is an error of the stream, which a request would handle.
+    stream.on("error", () => {});
+    dropped();
+  };
   server.removeAllListeners("stream").on("stream", (stream, ...rest) => {
-    if (isCutOff(stream)) return dropped();
+    if (isCutOff(stream)) return drop(stream);
     if (!stream.closed) return toRequest.call(server, stream, ...rest);
     if (left === UNHEARD_PER_TURN) setImmediate(renew);
     left -= 1;
     if (left >= 0) toRequest.call(server, stream, ...rest);
-    else dropped();
+    else drop(stream);
   });
 }
