@@ -66,7 +66,7 @@ export function createHttp2Sessions({
         // At once, so that no more of what has arrived is read.
         if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
       };
-      /** Streams of this turn of the event loop: there are more than a client may have only if it resets them. */
+      /** Streams of this turn of the event loop. Only who resets them opens more than a client may have. */
       let opened = 0;
       session.on("stream", (stream) => {
         opened += 1;
