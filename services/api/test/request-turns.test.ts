@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import { type AddressInfo, Socket } from "node:net";
@@ -315,14 +315,39 @@ test("connections over HTTP/2 on which no known caller has asked make room for e
   if (known === undefined || http1 === undefined || first === undefined || second === undefined) return;
   for (const socket of opened) expect(places.take(socket)).toBe(true);
   for (const socket of [known, first, second, ...rest.slice(0, -1)]) {
-    expect(places.takeStranger(socket)).toBe(true);
+    places.addStranger(socket);
     if (socket === known) places.know(socket);
   }
   expect(closed).toEqual([]);
   places.touch(first);
-  expect(places.takeStranger(rest.at(-1) as Socket)).toBe(true);
+  places.addStranger(rest.at(-1) as Socket);
   const gone = opened.filter(({ destroyed }) => destroyed);
   expect([gone.length, gone[0] === second, closed]).toEqual([1, true, ["idle"]]);
+});
+
+test("a stranger whose token has turned out to be good is none, even if its first call goes on", () => {
+  const places = createConnectionPlaces(STRANGERS_MAX + 10, () => {});
+  const opened = Array.from({ length: STRANGERS_MAX + 1 }, () => new Socket());
+  for (const [i, socket] of opened.entries()) {
+    places.take(socket);
+    places.addStranger(socket);
+    places.ask(socket, () => i < STRANGERS_MAX - 1);
+    places.hold(socket, new EventEmitter());
+  }
+  expect(opened.filter(({ destroyed }) => destroyed)).toEqual([]);
+});
+
+test("strangers that all have a request in flight do not keep newcomers out", () => {
+  const closed: string[] = [];
+  const places = createConnectionPlaces(STRANGERS_MAX + 10, (why) => closed.push(why));
+  const opened = Array.from({ length: STRANGERS_MAX + 1 }, () => new Socket());
+  for (const socket of opened) {
+    places.take(socket);
+    places.addStranger(socket);
+    places.hold(socket, new EventEmitter());
+  }
+  expect(opened.map(({ destroyed }) => destroyed)).toEqual(opened.map((_, i) => i === 0));
+  expect(closed).toEqual(["full"]);
 });
 
 const crowds: Record<string, () => Promise<void>> = {

@@ -13,11 +13,15 @@ export type ConnectionPlaces = {
   take(socket: Socket): boolean;
   /**
    * Counts a connection over HTTP/2 among those on which no known caller has asked. If there are too many,
-   * closes the one of them that has been idle longest.
-   *
-   * @returns false if every other of them has a request in flight; this one is then closed
+   * closes the one whose last request is oldest, one without a request in flight if there is any.
    */
-  takeStranger(socket: Socket): boolean;
+  addStranger(socket: Socket): void;
+  /**
+   * Notes that a caller has asked on it who is not known yet.
+   *
+   * @param isKnown tells whether the caller has become known since
+   */
+  ask(socket: Socket, isKnown: () => boolean): void;
   /** Notes that a known caller has asked on it. */
   know(socket: Socket): void;
   /** Notes that a request has arrived: its connection is the last of the idle ones that makes room. */
@@ -45,6 +49,8 @@ export function createConnectionPlaces(
   const idle = new Set<Socket>();
   /** Those over HTTP/2 on which no known caller has asked, the one whose last request is oldest first. */
   const strangers = new Set<Socket>();
+  /** Tells of a stranger whether its caller has become known since it asked. */
+  const askers = new WeakMap<Socket, () => boolean>();
   const leave = (socket: Socket) => {
     inFlight.delete(socket);
     idle.delete(socket);
@@ -78,15 +84,20 @@ export function createConnectionPlaces(
       socket.once("close", () => leave(socket));
       return true;
     },
-    takeStranger(socket) {
+    addStranger(socket) {
       if (strangers.size >= STRANGERS_MAX) {
+        for (const one of strangers) if (askers.get(one)?.() === true) strangers.delete(one);
+      }
+      if (strangers.size >= STRANGERS_MAX) {
+        const [oldest] = strangers;
         const longest = [...strangers].find((one) => idle.has(one));
-        if (!makeRoom(longest, socket)) return false;
+        // None keeps newcomers out, who may be known callers.
+        makeRoom(longest, longest ?? oldest ?? socket);
       }
       // It may have left while its first bytes were read.
       if (inFlight.has(socket)) strangers.add(socket);
-      return true;
     },
+    ask: (socket, isKnown) => void askers.set(socket, isKnown),
     know: (socket) => void strangers.delete(socket),
     touch(socket) {
       for (const order of [idle, strangers]) if (order.delete(socket)) order.add(socket);

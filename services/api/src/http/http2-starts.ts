@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { FIRST_FRAMES_MAX, STARTS_APART_MS, STORM_MS } from "./limits.ts";
+import { FIRST_FRAMES_MAX } from "./limits.ts";
 
 /** What a client sends before its first frame (RFC 9113, section 3.4). */
 const PREFACE_BYTES = 24;
@@ -10,24 +10,19 @@ const [DATA, WINDOW_UPDATE] = [0, 8];
 export type Http2Starts = {
   /** Begins to read frames of a connection, in one of the next turns of the event loop. */
   take(socket: Socket, begin: () => void): void;
-  /** A connection was closed for what its client sent. */
-  noteStorm(): void;
 };
 
 /**
  * Begins to read from new connections over HTTP/2, of one in each turn of the event loop: Node reads all that
- * has arrived on each at once, which may be thousands of requests. For some seconds after a client was cut
- * off for that, it is one each {@link STARTS_APART_MS}. Connections that are being read do not wait.
+ * has arrived on each at once, which may be hundreds of requests.
  */
 export function createHttp2Starts(): Http2Starts {
   const waiting = new Map<Socket, () => void>();
   let isScheduled = false;
-  let stormUntil = 0;
   const schedule = () => {
     if (isScheduled || waiting.size === 0) return;
     isScheduled = true;
-    if (performance.now() < stormUntil) setTimeout(next, STARTS_APART_MS);
-    else setImmediate(next);
+    setImmediate(next);
   };
   const next = () => {
     isScheduled = false;
@@ -47,9 +42,6 @@ export function createHttp2Starts(): Http2Starts {
       socket.on("error", ignore);
       socket.once("close", () => waiting.delete(socket));
       schedule();
-    },
-    noteStorm() {
-      stormUntil = performance.now() + STORM_MS;
     },
   };
 }

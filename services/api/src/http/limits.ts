@@ -234,22 +234,17 @@ export const ENDED_WAITING_MAX = 1_000;
 export const WAITING_PER_ACCOUNT_MAX = 1_000;
 
 /**
- * Connections over HTTP/2 on which no known caller has asked yet; one more closes the one that has been idle
- * longest. What all of them send at once is read in one turn of the event loop: hundreds of requests each. A
- * client with a good token is known from its first request on, and a proxy has a few connections for all.
+ * Connections over HTTP/2 that are read and on which no known caller has asked yet; one more closes the one
+ * whose last request is oldest. All of them may send hundreds of requests in the same moment. A client with a
+ * good token is known from its first request on, so few are strangers at once, even if hundreds connect.
  */
-export const STRANGERS_MAX = 20;
+export const STRANGERS_MAX = 50;
 
 /**
  * Frames without DATA and WINDOW_UPDATE in what a client sends first over HTTP/2; with more, its connection
  * is closed. It may have 250 streams, and most clients begin with 100 at most until they hear so.
  */
 export const FIRST_FRAMES_MAX = 300;
-
-/** How long new connections over HTTP/2 are begun slowly, after a client was cut off for what it sent. */
-export const STORM_MS = 10_000;
-/** The time between two of them: what one may send at once takes up to 30 ms to read. */
-export const STARTS_APART_MS = 200;
 
 /**
  * Requests of a turn of the event loop that are logged although they were reset in the bytes that opened
@@ -263,7 +258,7 @@ export const UNHEARD_PER_TURN = 20;
  * give all of them up at the same time. Node's default is 1,000, and then 33.
  */
 export const RESETS_AT_ONCE_MAX = FIXED_LIMITS.streamsMax;
-export const RESETS_PER_SECOND_MAX = 100;
+export const RESETS_PER_SECOND_MAX = FIXED_LIMITS.streamsMax;
 /**
  * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it reads nothing more, which it does in the
  * middle of what has arrived, and without a word. So the session's end comes first.

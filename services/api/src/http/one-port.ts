@@ -107,7 +107,6 @@ export function createOnePort({
   const cutOff = (socket: Socket) => {
     socket.destroy();
     observer?.connectionClosed("resets");
-    starts.noteStorm();
   };
   const http2 = createHttp2(limits, turns, { dropped: () => dropped("ended"), cutOff });
   const { server } = http1;
@@ -121,7 +120,12 @@ export function createOnePort({
       undecided.delete(socket);
       if (!isHttp2) http1.take(socket);
       else if (isStorm(first)) cutOff(socket);
-      else if (places.takeStranger(socket)) starts.take(socket, () => http2.take(socket));
+      else {
+        starts.take(socket, () => {
+          places.addStranger(socket);
+          http2.take(socket);
+        });
+      }
     });
   });
   server.once("close", () => {

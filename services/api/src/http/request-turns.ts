@@ -23,7 +23,7 @@ export type Handler = (
 export type RequestTurnsParts = {
   readonly handler: Handler;
   readonly probableAccount: ProbableAccount;
-  readonly places: Pick<ConnectionPlaces, "touch" | "hold" | "know">;
+  readonly places: Pick<ConnectionPlaces, "touch" | "hold" | "know" | "ask">;
   /** Called for each request that is not handed over. */
   readonly dropped: (why: "ended" | "refused") => void;
 };
@@ -87,14 +87,15 @@ export function createRequestTurns({
   };
   return {
     take(connection, request, response) {
-      const account = probableAccount(request.headers.authorization);
-      const lane = isProbe(request.url) ? probes : account === undefined ? others : known;
       const { authorization } = request.headers;
+      const account = probableAccount(authorization);
+      const lane = isProbe(request.url) ? probes : account === undefined ? others : known;
       const owner: Owner =
         account === undefined ? { who: connection, token: "" } : { who: account, token: authorization ?? "" };
       schedule();
       places.touch(connection);
       if (account !== undefined) places.know(connection);
+      else places.ask(connection, () => probableAccount(authorization) !== undefined);
       if (lane.takePlace()) {
         handOver(connection, request, response);
         return;
