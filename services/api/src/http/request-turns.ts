@@ -69,6 +69,9 @@ export function createRequestTurns({
   let isScheduled = false;
   let hasAccepted = false;
   const lanes = [known, probes, others];
+  // Not made where the request is at hand, which would stay in memory with it.
+  const becomesKnown = (authorization: string | undefined) => () =>
+    probableAccount(authorization) !== undefined;
   const handOver = (connection: Socket, ...[request, response]: Parameters<Handler>) => {
     if (!isOver(response)) places.hold(connection, exchangeOf(response));
     handler(request, response);
@@ -95,7 +98,7 @@ export function createRequestTurns({
       schedule();
       places.touch(connection);
       if (account !== undefined) places.know(connection);
-      else places.ask(connection, () => probableAccount(authorization) !== undefined);
+      else places.ask(connection, becomesKnown(authorization));
       if (lane.takePlace()) {
         handOver(connection, request, response);
         return;
