@@ -23,7 +23,16 @@ const REQUEST_TIMEOUT_MS = 5_000;
 
 const READS: ReadonlySet<string | undefined> = new Set(["GET", "HEAD"]);
 
-type Answer = { readonly status: number; readonly body: object; readonly headers?: Record<string, string> };
+type Answer = {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+function json(status: number, body: object, headers?: Answer["headers"]): Answer {
+  return { status, type: "application/json", text: JSON.stringify(body), ...(headers && { headers }) };
+}
 
 /**
  * Serves `/healthz`, `/readyz` and `/metrics` on a port of its own: whatever waits at a public port, Node
@@ -41,41 +50,37 @@ export async function serveOperators(
   const answerTo = async (path: string, method: string | undefined): Promise<Answer> => {
     const post = Object.hasOwn(posts, path) ? posts[path] : undefined;
     if (post !== undefined) {
-      if (method !== "POST") return { status: 405, body: { error: "Use POST" }, headers: { allow: "POST" } };
+      if (method !== "POST") return json(405, { error: "Use POST" }, { allow: "POST" });
       post();
-      return { status: 202, body: {} };
+      return json(202, {});
     }
     if (paths.includes(path) && !READS.has(method)) {
-      return { status: 405, body: { error: "Use GET" }, headers: { allow: "GET, HEAD" } };
+      return json(405, { error: "Use GET" }, { allow: "GET, HEAD" });
     }
     switch (path) {
       case "/healthz":
-        return { status: 200, body: { status: "ok" } };
+        return json(200, { status: "ok" });
       case "/readyz": {
         const { isReady, body } = await readiness();
-        return { status: isReady ? 200 : 503, body };
+        return json(isReady ? 200 : 503, body);
       }
+      case "/metrics":
+        return { status: 200, type: METRICS_CONTENT_TYPE, text: await metrics() };
       default:
-        return { status: 404, body: { error: `Not found. The paths are ${paths.join(", ")}` } };
+        return json(404, { error: `Not found. The paths are ${paths.join(", ")}` });
     }
   };
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
-      const send = (status: number, type: string, body: string, headers = {}) =>
-        response.writeHead(status, { "content-type": type, ...headers }).end(body);
-      const sendJson = ({ status, body, headers }: Answer) =>
-        send(status, "application/json", JSON.stringify(body), headers);
+      const send = ({ status, type, text, headers }: Answer) =>
+        response.writeHead(status, { "content-type": type, ...headers }).end(text);
       // It sent too many at once; see `bound-connections.ts`.
       if (request.socket.destroyed) return;
       const path = URL.parse(request.url ?? "", "http://operators")?.pathname.replace(/(?<=.)\/$/, "") ?? "";
-      const answered =
-        path === "/metrics" && READS.has(request.method)
-          ? metrics().then((text) => send(200, METRICS_CONTENT_TYPE, text))
-          : answerTo(path, request.method).then(sendJson);
-      answered.catch((error: unknown) => {
+      answerTo(path, request.method).then(send, (error: unknown) => {
         log.error("operators.failed", error, { path });
-        sendJson({ status: path === "/readyz" ? 503 : 500, body: { error: `${path} failed: see the log` } });
+        send(json(path === "/readyz" ? 503 : 500, { error: `${path} failed: see the log` }));
       });
     },
   );

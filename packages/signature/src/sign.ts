@@ -17,6 +17,7 @@ export type WebhookToSign = {
  * in the id, the same signature would fit another timestamp and body.
  */
 const ID = /^[!-\-/-~]{1,255}$/;
+const WRONG_ID = "the id has other characters than visible ASCII, a full stop, or more than 255 characters";
 
 /**
  * Signs a webhook.
@@ -28,8 +29,6 @@ const ID = /^[!-\-/-~]{1,255}$/;
 export async function sign(webhook: WebhookToSign, keys: readonly string[]): Promise<string> {
   return await (await createSigner(keys))(webhook);
 }
-
-const WRONG_ID = "the id has other characters than visible ASCII, a full stop, or more than 255 characters";
 
 /** Returns the value of `webhook-signature` for a webhook, or rejects with a SignatureError `bad_body`. */
 export type Signer = (webhook: WebhookToSign) => Promise<string>;

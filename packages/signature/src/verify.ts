@@ -103,7 +103,8 @@ function checkedOptions(options: unknown): VerifyOptions {
   }
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (unknown === undefined) return options;
-  const words = `no option is called ${unknown.slice(0, OPTION_SHOWN_MAX)}: the options are ${OPTIONS.join(", ")}`;
+  const shown = unknown.slice(0, OPTION_SHOWN_MAX);
+  const words = `no option is called ${shown}: the options are ${OPTIONS.join(", ")}`;
   throw new SignatureError("bad_option", words);
 }
 

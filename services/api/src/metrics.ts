@@ -34,7 +34,8 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");
   const closed = metrics.counter(
     "posthaste_connections_closed_total",
-    "Connections closed: as many were open as may be (the one idle longest, or a new one if all were busy), or over HTTP/2 too many requests were reset.",
+    "Connections closed: as many were open as may be (the one idle longest, or a new one if all were busy), " +
+      "or over HTTP/2 too many requests were reset.",
     { why: ["idle", "full", "resets"] },
   );
   return {

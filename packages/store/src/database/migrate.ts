@@ -61,8 +61,8 @@ export class ForeignTables extends StartError {
 
   constructor([first = ""]: readonly string[]) {
     super(
-      `the database holds tables of another program, such as ${first}: check DATABASE_URL, and give Posthaste a ` +
-        "database of its own",
+      `the database holds tables of another program, such as ${first}: check DATABASE_URL, and give ` +
+        "Posthaste a database of its own",
     );
   }
 }

@@ -37,7 +37,8 @@ export type ConnectionPlaces = {
  *
  * Node's `maxConnections` would close the next before anything could make room for it.
  *
- * @param closed called for each that is closed: an idle one to make room, or the next because all are busy
+ * @param closed called for each that is closed: an idle one to make room, or the next because all are busy;
+ *   of strangers the oldest
  */
 export function createConnectionPlaces(
   max: number,
@@ -56,14 +57,13 @@ export function createConnectionPlaces(
     idle.delete(socket);
     strangers.delete(socket);
   };
-  /** Closes a connection without a request in flight to make room; undefined: the new one. */
-  const makeRoom = (longest: Socket | undefined, socket: Socket): boolean => {
-    if (longest === undefined) socket.destroy();
-    else closeIdle(longest);
-    closed(longest === undefined ? "full" : "idle");
+  const makeRoom = (socket: Socket) => {
+    const isIdle = idle.has(socket);
+    if (isIdle) closeIdle(socket);
+    else socket.destroy();
+    closed(isIdle ? "idle" : "full");
     // Its `close` is still to come.
-    leave(longest ?? socket);
-    return longest !== undefined;
+    leave(socket);
   };
   const count = (socket: Socket, by: 1 | -1) => {
     const before = inFlight.get(socket);
@@ -77,7 +77,8 @@ export function createConnectionPlaces(
     take(socket) {
       if (inFlight.size >= max) {
         const [longest] = idle;
-        if (!makeRoom(longest, socket)) return false;
+        makeRoom(longest ?? socket);
+        if (longest === undefined) return false;
       }
       inFlight.set(socket, 0);
       idle.add(socket);
@@ -89,10 +90,9 @@ export function createConnectionPlaces(
         for (const one of strangers) if (askers.get(one)?.() === true) strangers.delete(one);
       }
       if (strangers.size >= STRANGERS_MAX) {
-        const [oldest] = strangers;
-        const longest = [...strangers].find((one) => idle.has(one));
         // None keeps newcomers out, who may be known callers.
-        makeRoom(longest, longest ?? oldest ?? socket);
+        const [oldest = socket] = strangers;
+        makeRoom([...strangers].find((one) => idle.has(one)) ?? oldest);
       }
       // It may have left while its first bytes were read.
       if (inFlight.has(socket)) strangers.add(socket);

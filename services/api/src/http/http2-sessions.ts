@@ -63,7 +63,7 @@ export function createHttp2Sessions({
       // Idleness counts streams, not traffic: pings are traffic, too.
       let idle = setTimeout(end, firstStreamMs);
       const countReset = () => {
-        // At once, so that no more of what has arrived is read.
+        // At once, so that Node reads no further bytes, and no requests are made of those it has read.
         if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
       };
       /** Streams of this turn of the event loop. Only who resets them opens more than a client may have. */

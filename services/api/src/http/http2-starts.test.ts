@@ -5,7 +5,7 @@ import { createHttp2Starts, isStorm } from "./http2-starts.ts";
 import { FIRST_FRAMES_MAX } from "./limits.ts";
 
 describe("new connections over HTTP/2", () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "setImmediate", "performance"] }));
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setImmediate"] }));
   afterEach(() => void vi.useRealTimers());
 
   const startOf = (count: number) => {

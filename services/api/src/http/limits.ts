@@ -260,8 +260,8 @@ export const UNHEARD_PER_TURN = 20;
 export const RESETS_AT_ONCE_MAX = FIXED_LIMITS.streamsMax;
 export const RESETS_PER_SECOND_MAX = FIXED_LIMITS.streamsMax;
 /**
- * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it reads nothing more, which it does in the
- * middle of what has arrived, and without a word. So the session's end comes first.
+ * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it ignores its client from the next bytes
+ * on, without a word. So the session's end comes first.
  */
 export const RESETS_UNNOTICED = 10;
 
