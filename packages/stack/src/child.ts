@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, createWriteStream, existsSync, openSync, readFileSync, renameSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { MINUTE_MS } from "@posthaste/domain";
-import { until } from "@posthaste/testkit";
+import { poll } from "@posthaste/testkit";
 import { killGroup } from "./kill-group.ts";
 
 /** A child process that can be started repeatedly with the same command. Its output goes to a file. */
@@ -78,8 +78,8 @@ export type ChildOptions = Program & {
 const READY_WITHIN_MS = MINUTE_MS;
 /** Longer than the deadline of any service's stop. */
 const PATIENCE_MS = MINUTE_MS;
-/** Characters of the log in the error of a child that ends during its start. */
-const LOG_CHARS_SHOWN = 500;
+/** Characters of the log in the error of a child that does not start. */
+const LOG_CHARS_SHOWN = 2_000;
 
 /** Creates a child without starting it. */
 export function createChild(options: ChildOptions): Child {
@@ -132,11 +132,13 @@ export function createChild(options: ChildOptions): Child {
     },
     async start() {
       await launch();
+      const failed = (how: string) => new Error(`${name} ${how}: ${log().slice(-LOG_CHARS_SHOWN)}`);
       const ready = async () => {
-        if (!running()) throw new Error(`${name} ${await ended}: ${log().slice(-LOG_CHARS_SHOWN)}`);
+        if (!running()) throw failed(await ended);
         return await isReady();
       };
-      await until(ready, { withinMs: READY_WITHIN_MS }, `${name} was not ready`);
+      const isUp = await poll(ready, { withinMs: READY_WITHIN_MS });
+      if (!isUp) throw failed(`was not ready within ${READY_WITHIN_MS} ms`);
     },
     async kill() {
       killNow();
