@@ -1,7 +1,13 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { MINUTE_MS } from "@posthaste/domain";
-import { HALF_CLOSED_MS, IDLE_SESSION_MS, RESETS_AT_ONCE_MAX, RESETS_PER_SECOND_MAX } from "./limits.ts";
+import {
+  HALF_CLOSED_MS,
+  IDLE_SESSION_MS,
+  OPENED_AT_ONCE_MAX,
+  RESETS_AT_ONCE_MAX,
+  RESETS_PER_SECOND_MAX,
+} from "./limits.ts";
 
 /**
  * How often a client is pinged (RFC 9113, section 6.7). It must answer each PING before the next. A session
@@ -75,7 +81,7 @@ export function createHttp2Sessions({
             opened = 0;
           });
         }
-        if (opened > RESETS_AT_ONCE_MAX && !socket.destroyed) cutOff(socket);
+        if (opened > OPENED_AT_ONCE_MAX && !socket.destroyed) cutOff(socket);
         // It was reset in the bytes that opened it.
         if (stream.closed) return countReset();
         clearTimeout(idle);

@@ -179,10 +179,10 @@ export const REFUSED_MAX = 1_000;
 export const SESSION_MEMORY_MAX_MB = 1_000_000;
 
 /**
- * Headers of a request. Proxies add some tens, and each takes a microsecond or two to be read, before anybody
- * knows who asks.
+ * Headers of a request, as many as the proxies Envoy and Apache let through. Each takes a microsecond or two to
+ * be read, and over HTTP/2 a hundred bytes until its request is forgotten, before anybody knows who asks.
  */
-export const HEADER_FIELDS_MAX = 200;
+export const HEADER_FIELDS_MAX = 100;
 
 /** Fields of a form or of a query. A call has five at most; the rest is room for what tools add. */
 export const FIELDS_MAX = 100;
@@ -228,17 +228,27 @@ export const ENDED_WAITING_MAX = 1_000;
 
 /**
  * Requests of one account that wait for their turn; one more over HTTP/2 is refused, which tells its client
- * that it may send it again. Each takes some ten kilobytes, and those of unknown callers are bounded by
- * {@link STRANGERS_MAX}.
+ * that it may send it again. Each takes ten kilobytes, or fifty with as many headers as it may have.
  */
 export const WAITING_PER_ACCOUNT_MAX = 1_000;
 
 /**
- * Connections over HTTP/2 that are read and on which no known caller has asked yet; one more closes the one
- * whose last request is oldest. All of them may send hundreds of requests in the same moment. A client with a
- * good token is known from its first request on, so few are strangers at once, even if hundreds connect.
+ * Requests of all unknown callers that wait for their turn. A connection over HTTP/2 may have as many as there
+ * are places left, so that a crowd leaves some to whoever comes next; one more is refused, as an account's is.
  */
-export const STRANGERS_MAX = 50;
+export const OTHERS_WAITING_MAX = 2_000;
+
+/**
+ * Requests that are read in one turn of the event loop from all connections over HTTP/2, and one more chunk of
+ * 64 KiB: some milliseconds' worth. See `http2-reading.ts`.
+ */
+export const READ_PER_TURN = 200;
+
+/**
+ * Connections over HTTP/2 that are read again in a turn of the event loop after a crowd stopped all: to ask
+ * the system for each takes a microsecond or two.
+ */
+export const RESUMED_PER_TURN = 1_000;
 
 /**
  * Frames without DATA and WINDOW_UPDATE in what a client sends first over HTTP/2; with more, its connection
@@ -254,16 +264,19 @@ export const UNHEARD_PER_TURN = 20;
 
 /**
  * Requests that a connection over HTTP/2 may reset at once, and in each second after that; more end it. Each
- * costs the API as much as the client pays to send 26 bytes. As many as it may have streams: a client may
- * give all of them up at the same time. Node's default is 1,000, and then 33.
+ * costs the API as much as the client pays to send 26 bytes. A client may give up all its streams at the same
+ * time, and open and reset those that waited for them. Node's default is 1,000, and then 33.
  */
-export const RESETS_AT_ONCE_MAX = FIXED_LIMITS.streamsMax;
+export const RESETS_AT_ONCE_MAX = 1_000;
 export const RESETS_PER_SECOND_MAX = FIXED_LIMITS.streamsMax;
+/** Requests that a connection over HTTP/2 may open at once: those that it resets, and its streams. */
+export const OPENED_AT_ONCE_MAX = RESETS_AT_ONCE_MAX + FIXED_LIMITS.streamsMax;
 /**
  * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it ignores its client from the next bytes
- * on, without a word. So the session's end comes first.
+ * on, without a word. So the session's end comes first, even if all streams that were open are reset before
+ * the first of them is counted.
  */
-export const RESETS_UNNOTICED = 10;
+export const RESETS_UNNOTICED = FIXED_LIMITS.streamsMax + 10;
 
 /**
  * How much is dropped of a body whose request is answered before its end, so that the connection can be used

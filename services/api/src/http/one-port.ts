@@ -11,8 +11,9 @@ import { Socket } from "node:net";
 import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
+import { isStorm } from "./first-frames.ts";
+import { createHttp2Reading, type Http2Reading } from "./http2-reading.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { createHttp2Starts, isStorm } from "./http2-starts.ts";
 import {
   HEADER_FIELDS_MAX,
   type Limits,
@@ -103,12 +104,12 @@ export function createOnePort({
   const dropped = (why: "ended" | "refused") => observer?.dropped(why);
   const turns = createRequestTurns({ handler, probableAccount, places, dropped });
   const http1 = createHttp1(limits, turns);
-  const starts = createHttp2Starts();
+  const reading = createHttp2Reading();
   const cutOff = (socket: Socket) => {
     socket.destroy();
     observer?.connectionClosed("resets");
   };
-  const http2 = createHttp2(limits, turns, { dropped: () => dropped("ended"), cutOff });
+  const http2 = createHttp2(limits, turns, { reading, dropped: () => dropped("ended"), cutOff });
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -116,16 +117,10 @@ export function createOnePort({
     if (!places.take(socket)) return;
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
-    decide(socket, limits.headersTimeoutMs, (isHttp2, first) => {
+    decide(socket, limits.headersTimeoutMs, (isHttp2) => {
       undecided.delete(socket);
       if (!isHttp2) http1.take(socket);
-      else if (isStorm(first)) cutOff(socket);
-      else {
-        starts.take(socket, () => {
-          places.addStranger(socket);
-          http2.take(socket);
-        });
-      }
+      else reading.take(socket, () => (isStorm(peek(socket)) ? cutOff(socket) : http2.take(socket)));
     });
   });
   server.once("close", () => {
@@ -287,6 +282,7 @@ function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
 }
 
 type Http2Parts = {
+  readonly reading: Pick<Http2Reading, "read">;
   /** Called for each request that is not made of a stream. */
   readonly dropped: () => void;
   /** Closes a connection for what its client sent. */
@@ -294,7 +290,7 @@ type Http2Parts = {
 };
 
 /** Creates an HTTP/2 server that never listens: `take` gives it its connections. */
-function createHttp2(limits: Limits, turns: RequestTurns, { dropped, cutOff }: Http2Parts) {
+function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cutOff }: Http2Parts) {
   const streams = new Set<ServerHttp2Stream>();
   const connections = new WeakMap<Http2Session, Socket>();
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
@@ -342,6 +338,7 @@ function createHttp2(limits: Limits, turns: RequestTurns, { dropped, cutOff }: H
       socket.allowHalfOpen = false;
       // The session is created synchronously by the `connection` event below.
       server.once("session", (session) => {
+        session.on("stream", (_stream, _headers, _flags, raw) => reading.read(socket, raw.length / 2));
         sessions.add(session, socket);
         connections.set(session, socket);
       });
@@ -362,10 +359,17 @@ function createHttp2(limits: Limits, turns: RequestTurns, { dropped, cutOff }: H
   };
 }
 
+/** Returns what has arrived on a connection, and leaves it there. */
+function peek(socket: Socket): Buffer {
+  const bytes: Buffer = socket.read() ?? Buffer.alloc(0);
+  if (bytes.length > 0) socket.unshift(bytes);
+  return bytes;
+}
+
 /**
  * Reads a connection's first bytes, puts them back, and reports the protocol. Destroys a silent connection.
  */
-function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean, first: Buffer) => void): void {
+function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean) => void): void {
   const destroy = () => socket.destroy();
   socket.setTimeout(withinMs, destroy);
   socket.on("error", destroy);
@@ -386,7 +390,7 @@ function decide(socket: Socket, withinMs: number, decided: (isHttp2: boolean, fi
     socket.off("timeout", destroy);
     // Only now: bytes that are put back are announced again, which would never end.
     socket.unshift(start);
-    decided(fits, start);
+    decided(fits);
   };
   socket.on("readable", readStart);
 }

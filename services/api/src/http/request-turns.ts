@@ -7,6 +7,7 @@ import {
   ENDED_WAITING_MAX,
   KNOWN_PER_TURN,
   OTHERS_PER_TURN,
+  OTHERS_WAITING_MAX,
   PROBES_PER_TURN,
   SHORT_TURN_SHARE,
   WAITING_PER_ACCOUNT_MAX,
@@ -23,7 +24,7 @@ export type Handler = (
 export type RequestTurnsParts = {
   readonly handler: Handler;
   readonly probableAccount: ProbableAccount;
-  readonly places: Pick<ConnectionPlaces, "touch" | "hold" | "know" | "ask">;
+  readonly places: Pick<ConnectionPlaces, "touch" | "hold">;
   /** Called for each request that is not handed over. */
   readonly dropped: (why: "ended" | "refused") => void;
 };
@@ -69,9 +70,6 @@ export function createRequestTurns({
   let isScheduled = false;
   let hasAccepted = false;
   const lanes = [known, probes, others];
-  // Not made where the request is at hand, which would stay in memory with it.
-  const becomesKnown = (authorization: string | undefined) => () =>
-    probableAccount(authorization) !== undefined;
   const handOver = (connection: Socket, ...[request, response]: Parameters<Handler>) => {
     if (!isOver(response)) places.hold(connection, exchangeOf(response));
     handler(request, response);
@@ -97,15 +95,15 @@ export function createRequestTurns({
         account === undefined ? { who: connection, token: "" } : { who: account, token: authorization ?? "" };
       schedule();
       places.touch(connection);
-      if (account !== undefined) places.know(connection);
-      else places.ask(connection, becomesKnown(authorization));
       if (lane.takePlace()) {
         handOver(connection, request, response);
         return;
       }
       const exchange = exchangeOf(response);
       const mayBeRefused = "stream" in response && !isOver(response);
-      if (mayBeRefused && lane.sizeOf(owner) >= WAITING_PER_ACCOUNT_MAX) {
+      const max = account === undefined ? OTHERS_WAITING_MAX - lane.size() : WAITING_PER_ACCOUNT_MAX;
+      // Over HTTP/1.1 none is refused, so those may have taken all places.
+      if (mayBeRefused && lane.sizeOf(owner) >= Math.max(1, max)) {
         response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
         dropped("refused");
         return;

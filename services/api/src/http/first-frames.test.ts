@@ -1,44 +1,7 @@
-import { Socket } from "node:net";
 import { data, headers, preface, reset, windowUpdate } from "@posthaste/testkit/http2-frames";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createHttp2Starts, isStorm } from "./http2-starts.ts";
+import { describe, expect, test } from "vitest";
+import { isStorm } from "./first-frames.ts";
 import { FIRST_FRAMES_MAX } from "./limits.ts";
-
-describe("new connections over HTTP/2", () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ["setImmediate"] }));
-  afterEach(() => void vi.useRealTimers());
-
-  const startOf = (count: number) => {
-    const starts = createHttp2Starts();
-    const begun: number[] = [];
-    const sockets = Array.from({ length: count }, () => new Socket());
-    const takeAll = () => {
-      for (const [i, socket] of sockets.entries()) starts.take(socket, () => begun.push(i));
-    };
-    return { begun, sockets, takeAll };
-  };
-
-  test("begin in their order, one in each turn of the event loop", () => {
-    const { begun, takeAll } = startOf(3);
-    takeAll();
-    expect(begun).toEqual([]);
-    for (const after of [[0], [0, 1], [0, 1, 2]]) {
-      vi.advanceTimersToNextTimer();
-      expect(begun).toEqual(after);
-    }
-    expect(vi.getTimerCount()).toBe(0);
-  });
-
-  test("that break or close before their turn take none", () => {
-    const { begun, sockets, takeAll } = startOf(3);
-    takeAll();
-    sockets[1]?.emit("error", new Error("read ECONNRESET"));
-    sockets[1]?.emit("close");
-    vi.runAllTimers();
-    expect(begun).toEqual([0, 2]);
-    expect(sockets.map((socket) => socket.listenerCount("error"))).toEqual([0, 1, 0]);
-  });
-});
 
 describe("what a client sends first", () => {
   const get = (stream: number) => headers(stream, { ":method": "GET", ":path": "/" });

@@ -1,0 +1,21 @@
+import { FIRST_FRAMES_MAX } from "./limits.ts";
+
+/** What a client sends before its first frame (RFC 9113, section 3.4). */
+const PREFACE_BYTES = 24;
+const HEAD_BYTES = 9;
+const TYPE_AT = 3;
+const [DATA, WINDOW_UPDATE] = [0, 8];
+
+/**
+ * Tells whether what a client sends first holds more frames than any client needs that has not heard yet how
+ * many streams it may have. DATA and WINDOW_UPDATE do not count.
+ */
+export function isStorm(bytes: Buffer): boolean {
+  let frames = 0;
+  for (let at = PREFACE_BYTES; at + HEAD_BYTES <= bytes.length; at += HEAD_BYTES + bytes.readUIntBE(at, 3)) {
+    const type = bytes[at + TYPE_AT];
+    if (type !== DATA && type !== WINDOW_UPDATE) frames += 1;
+    if (frames > FIRST_FRAMES_MAX) return true;
+  }
+  return false;
+}
