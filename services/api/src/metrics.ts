@@ -28,7 +28,7 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   );
   const dropped = metrics.counter(
     "posthaste_requests_dropped_total",
-    "Requests that got no turn: their clients had left before, or too many of their account waited.",
+    "Requests that got no turn: their clients had left before, or too many waited already.",
     { why: ["ended", "refused"] },
   );
   const faults = metrics.counter("posthaste_request_faults_total", "Requests that failed with a fault.");

@@ -1,5 +1,5 @@
 import { constants } from "node:http2";
-import { data, preface, reset } from "@posthaste/testkit/http2-frames";
+import { data, headers, preface, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { READ_PER_TURN } from "../src/http/limits.ts";
 import { get, ids, MANY, mostOfTurn, startTurnsPort, type TurnsPort } from "./turns-port.ts";
@@ -76,10 +76,11 @@ test("a new connection begins before those that have sent much", async () => {
 });
 
 test("a storm that arrives before its connection begins is closed unread", async () => {
+  const upload = headers(1, { ":method": "POST", ":path": "/upload" }, false);
   const body = data(1, Buffer.alloc(6_000));
   const waiting = Array.from({ length: 4 }, served.connect);
   await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
-  for (const socket of waiting) socket.write(Buffer.concat([preface(), get(1, "/upload"), body]));
+  for (const socket of waiting) socket.write(Buffer.concat([preface(), upload, body]));
   while (served.port.counters().undecided > 0) await new Promise(setImmediate);
   const storm = Array.from({ length: 200 }, (_, i) => 2 * i + 3).flatMap((id) => [
     get(id, "/storm"),

@@ -140,15 +140,15 @@ describe("a request over HTTP/1.1", () => {
     return request(LIST, [...Array.from({ length: count - known.length }, () => "a:"), ...known]);
   };
 
-  test("is read with 200 headers", async () => {
-    expect((await ask(withFields(200))).statuses).toEqual([200]);
+  test("is read with 100 headers", async () => {
+    expect((await ask(withFields(100))).statuses).toEqual([200]);
   });
 
-  test.each([201, 202, 224, 1_500])("is refused with %i headers, and is logged or counted", async (count) => {
+  test.each([101, 102, 150, 1_500])("is refused with %i headers, and is logged or counted", async (count) => {
     const unreadableBefore = t.unreadable.length;
     const { answers, statuses } = await ask(withFields(count));
     expect(statuses).toEqual([431]);
-    expect(answers).toMatch(/more than 200.*"reason":"MESSAGE_UNREADABLE"/);
+    expect(answers).toMatch(/more than 100.*"reason":"MESSAGE_UNREADABLE"/);
     // Node's versions differ: what it refuses itself is no request.
     const codes = () => [...lines().map(({ code }) => code), ...t.unreadable.slice(unreadableBefore)];
     await expect.poll(codes).toEqual([431]);
@@ -188,8 +188,8 @@ test("a request over HTTP/2 may have as many headers, and none begins with more"
     return head[":status"];
   };
   try {
-    expect(await statusWith(200)).toBe(200);
-    await expect(statusWith(201)).rejects.toThrow("ENHANCE_YOUR_CALM");
+    expect(await statusWith(100)).toBe(200);
+    await expect(statusWith(101)).rejects.toThrow("ENHANCE_YOUR_CALM");
   } finally {
     session.destroy();
   }

@@ -3,7 +3,7 @@ import { READ_PER_TURN, RESUMED_PER_TURN } from "./limits.ts";
 
 /** What beginning a connection costs, in requests: Node makes a session of it. */
 const BEGIN_COST = 10;
-/** What a client may have sent to begin before those who sent more: its preface, SETTINGS and some requests. */
+/** Clients that have sent no more begin before the others: their preface, SETTINGS and some requests. */
 const LIGHT_BYTES_MAX = 4_096;
 /** Header fields that cost as much as a request. */
 const FIELDS_PER_REQUEST = 20;

@@ -179,8 +179,8 @@ export const REFUSED_MAX = 1_000;
 export const SESSION_MEMORY_MAX_MB = 1_000_000;
 
 /**
- * Headers of a request, as many as the proxies Envoy and Apache let through. Each takes a microsecond or two to
- * be read, and over HTTP/2 a hundred bytes until its request is forgotten, before anybody knows who asks.
+ * Headers of a request, as many as Envoy and Apache let through. Each takes a microsecond or two to be read,
+ * and over HTTP/2 a hundred bytes until its request is forgotten, before anybody knows who asks.
  */
 export const HEADER_FIELDS_MAX = 100;
 
@@ -233,14 +233,15 @@ export const ENDED_WAITING_MAX = 1_000;
 export const WAITING_PER_ACCOUNT_MAX = 1_000;
 
 /**
- * Requests of all unknown callers that wait for their turn. A connection over HTTP/2 may have as many as there
- * are places left, so that a crowd leaves some to whoever comes next; one more is refused, as an account's is.
+ * Requests of all unknown callers that wait for their turn. A connection over HTTP/2 may have as many as
+ * there are places left, so that a crowd leaves some to whoever comes next; one more is refused, as an
+ * account's is.
  */
 export const OTHERS_WAITING_MAX = 2_000;
 
 /**
- * Requests that are read in one turn of the event loop from all connections over HTTP/2, and one more chunk of
- * 64 KiB: some milliseconds' worth. See `http2-reading.ts`.
+ * Requests that are read in one turn of the event loop from all connections over HTTP/2, besides the rest of
+ * a chunk of 64 KiB: some milliseconds' worth. See `http2-reading.ts`.
  */
 export const READ_PER_TURN = 200;
 

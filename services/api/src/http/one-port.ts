@@ -361,7 +361,10 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
 
 /** Returns what has arrived on a connection, and leaves it there. */
 function peek(socket: Socket): Buffer {
-  const bytes: Buffer = socket.read() ?? Buffer.alloc(0);
+  const chunks: Buffer[] = [];
+  // Since Node 26, one read returns one chunk.
+  for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
   if (bytes.length > 0) socket.unshift(bytes);
   return bytes;
 }
