@@ -3,6 +3,8 @@ import { refusalOf } from "./refusal-of.ts";
 
 /** The library's message for an answer whose body is no message of this protocol. */
 const OTHER_TYPE = /^unsupported content type /;
+/** The library's message for an answer with this status, which both Posthaste and proxies give. */
+const TOO_LARGE = "HTTP 431";
 /** The codes of a proxy that cannot reach the server behind it, or has too many calls for it. */
 const PROXYS: ReadonlySet<Code> = new Set([Code.Unavailable, Code.ResourceExhausted]);
 
@@ -28,8 +30,9 @@ export function suspectBaseUrl(baseUrl: string): Interceptor {
       const isAnswer = metadata.has("content-type") && refusalOf(error) === undefined;
       const isOther = isAnswer || OTHER_TYPE.test(rawMessage) || OTHER_PROTOCOL.has(codeOf(cause));
       if (!isOther) throw error;
-      const hint =
-        isAnswer && PROXYS.has(code)
+      const hint = rawMessage.includes(TOO_LARGE)
+        ? "the call has more than 100 headers, or over 16 KiB of them"
+        : isAnswer && PROXYS.has(code)
           ? `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`
           : `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
       const words = [rawMessage.trim(), hint].filter((text) => text !== "").join("; ");

@@ -248,6 +248,14 @@ describe("an error that comes of a wrong base URL names it:", () => {
     }
   });
 
+  test("but not an answer that refuses the headers of a call", async () => {
+    const client = clientTo(`${await serveOther()}/prefix-431`, { attemptsMax: 1 });
+    const call = client.events.ingestEvent(event);
+    await expect(call).rejects.toThrow(
+      /HTTP 431; the call has more than 100 headers, or over 16 KiB of them$/,
+    );
+  });
+
   test("a server of gRPC without Posthaste's services", async () => {
     // The answer of servers that are written in Go.
     const message = "unknown service posthaste.v1.EventIngestService";

@@ -35,7 +35,7 @@ export function createApiMetrics(metrics: Metrics): ApiObserver {
   const closed = metrics.counter(
     "posthaste_connections_closed_total",
     "Connections closed: as many were open as may be (the one idle longest, or a new one if all were busy), " +
-      "or over HTTP/2 too many requests were reset.",
+      "or over HTTP/2 too many frames came, or resets.",
     { why: ["idle", "full", "resets"] },
   );
   return {

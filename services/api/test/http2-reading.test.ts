@@ -1,5 +1,5 @@
 import { constants } from "node:http2";
-import { data, headers, preface, reset } from "@posthaste/testkit/http2-frames";
+import { data, preface, reset, windowUpdate } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { READ_PER_TURN } from "../src/http/limits.ts";
 import { get, ids, MANY, mostOfTurn, startTurnsPort, type TurnsPort } from "./turns-port.ts";
@@ -16,7 +16,7 @@ const PADDING = Object.fromEntries(["a", "b", "c", "d", "e", "f"].map((field) =>
 const paths = () => served.handedOver.map(({ path }) => path ?? "");
 
 test("a turn of the event loop reads some hundred requests of all connections together", async () => {
-  const crowd = await Promise.all(Array.from({ length: 8 }, served.open));
+  const crowd = await Promise.all(Array.from({ length: 3 }, served.open));
   for (const socket of crowd) socket.write(Buffer.concat(ids.map((id) => get(id, "/"))));
   await expect.poll(() => served.read.length).toBe(crowd.length * MANY);
   // Node reads to the end of what it has.
@@ -76,17 +76,61 @@ test("a new connection begins before those that have sent much", async () => {
 });
 
 test("a storm that arrives before its connection begins is closed unread", async () => {
-  const upload = headers(1, { ":method": "POST", ":path": "/upload" }, false);
-  const body = data(1, Buffer.alloc(6_000));
+  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
   const waiting = Array.from({ length: 4 }, served.connect);
   await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
-  for (const socket of waiting) socket.write(Buffer.concat([preface(), upload, body]));
-  while (served.port.counters().undecided > 0) await new Promise(setImmediate);
-  const storm = Array.from({ length: 200 }, (_, i) => 2 * i + 3).flatMap((id) => [
+  for (const socket of waiting) socket.write(Buffer.concat([preface(), ...some]));
+  while (served.port.counters().http2 === 0) await new Promise(setImmediate);
+  const storm = Array.from({ length: 200 }, (_, i) => 2 * (some.length + i) + 1).flatMap((id) => [
     get(id, "/storm"),
     reset(id, constants.NGHTTP2_CANCEL),
   ]);
   waiting.at(-1)?.write(Buffer.concat(storm));
   await expect.poll(() => served.closedFor).toEqual(["resets"]);
-  expect(served.read.length).toBeLessThan(waiting.length);
+  expect(served.read.length).toBeLessThan(waiting.length * some.length);
+});
+
+test("a client that takes no answers is not read, whatever a crowd does", async () => {
+  const silent = served.connect();
+  silent.pause();
+  const most = 2 ** 31 - 1;
+  silent.write(Buffer.concat([preface(most), windowUpdate(most - 65_535)]));
+  // Their answers fill what the system keeps for the client, so that Node reads nothing more of it.
+  const asked = ids.slice(0, 100).map((id) => get(id, "/", { "answer-bytes": "100000" }));
+  silent.write(Buffer.concat(asked));
+  await expect.poll(() => served.handedOver.length).toBe(asked.length);
+  const [server] = served.accepted;
+  for (let n = 0; n < 20; n++) silent.write(data(1, Buffer.alloc(10_000)));
+  await expect.poll(() => silent.writableLength).toBe(0);
+  const read = server?.bytesRead ?? 0;
+  const crowd = await served.open();
+  for (let round = 0; round < 5; round++) {
+    crowd.write(Buffer.concat(ids.map((id) => get(500 * round + id, "/crowd"))));
+    await expect.poll(() => served.handedOver.length).toBe(asked.length + (round + 1) * MANY);
+  }
+  // The system may take some more of its answers meanwhile.
+  expect(server?.bytesRead).toBeLessThan(read + 2 * 65_536);
+  expect(server?.destroyed).toBe(false);
+});
+
+test("a connection that waits to begin when the server drains is closed", async () => {
+  const waiting = Array.from({ length: 6 }, served.connect);
+  await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
+  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
+  for (const socket of waiting) socket.write(Buffer.concat([preface(), ...some]));
+  while (served.port.counters().http2 === 0) await new Promise(setImmediate);
+  expect(served.port.counters().undecided).toBeGreaterThan(0);
+  served.port.server.close();
+  served.port.drain();
+  await expect.poll(served.port.counters).toMatchObject({ undecided: 0, http2: 0, sessions: 0 });
+  expect(waiting.length * some.length).toBeGreaterThan(served.read.length);
+});
+
+test("a client that left before its connection begins is not served", async () => {
+  const waiting = Array.from({ length: 6 }, served.connect);
+  await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
+  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
+  for (const socket of waiting) socket.end(Buffer.concat([preface(), ...some]));
+  await expect.poll(served.port.counters).toMatchObject({ undecided: 0, http2: 0, sessions: 0, waiting: 0 });
+  expect(served.read.length).toBeLessThan(waiting.length * some.length);
 });

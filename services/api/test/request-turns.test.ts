@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import { Socket } from "node:net";
-import { countFrames, FRAME, preface, reset } from "@posthaste/testkit/http2-frames";
+import { countFrames, FRAME, goaway, preface, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createConnectionPlaces } from "../src/http/connection-places.ts";
 import {
@@ -211,6 +211,13 @@ test("a client that begins with more frames than it may have streams loses its c
   await closed;
   expect([served.handedOver, served.dropped, served.closedFor]).toEqual([[], [], ["resets"]]);
   await expect.poll(served.port.counters).toMatchObject({ undecided: 0, http2: 0, sessions: 0 });
+});
+
+test("a client that says again and again that it goes is disconnected", async () => {
+  const socket = await served.open();
+  socket.write(Buffer.concat(Array.from({ length: 50 }, () => goaway())));
+  await expect.poll(() => served.closedFor).toEqual(["resets"]);
+  await expect.poll(served.port.counters).toMatchObject({ http2: 0, sessions: 0 });
 });
 
 test("a client that gives up a thousand requests at once keeps its connection", async () => {

@@ -22,6 +22,8 @@ export type TurnsPort = {
   readonly dropped: ("ended" | "refused")[];
   /** Why connections were closed. */
   readonly closedFor: string[];
+  /** The server's ends of the connections, in the order in which they were accepted. */
+  readonly accepted: readonly Socket[];
   /** Returns the turn of the event loop. */
   turn(): number;
   /** Opens a connection that has sent nothing. */
@@ -42,7 +44,10 @@ export const known = (account: number) => `Bearer ${account}`;
 export const mostOfTurn = (seen: readonly { readonly turn: number }[]) =>
   Math.max(...Object.values(Object.groupBy(seen, ({ turn }) => turn)).map((all) => all?.length ?? 0));
 
-/** Starts a port that answers each request at once, and notes the turns of the event loop. */
+/**
+ * Starts a port that answers each request at once, with as many `answer-bytes` as it asks for, and notes the
+ * turns of the event loop.
+ */
 export async function startTurnsPort(): Promise<TurnsPort> {
   const sockets: Socket[] = [];
   const read: { by: string | undefined; turn: number }[] = [];
@@ -60,7 +65,7 @@ export async function startTurnsPort(): Promise<TurnsPort> {
     limits: limitsFrom(readConfig(LIMIT_SETTINGS, {})),
     handler: (request, response) => {
       handedOver.push({ path: request.url, isOver: isOver(response), turn });
-      response.end();
+      response.end("x".repeat(Number(request.headers["answer-bytes"] ?? 0)));
     },
     probableAccount: (authorization) => {
       // Asked once of each request that is read.
@@ -74,6 +79,8 @@ export async function startTurnsPort(): Promise<TurnsPort> {
       connectionClosed: (why) => closedFor.push(why),
     },
   });
+  const accepted: Socket[] = [];
+  port.server.on("connection", (socket) => accepted.push(socket));
   port.server.listen(0, "127.0.0.1");
   await once(port.server, "listening");
   const url = `http://127.0.0.1:${(port.server.address() as AddressInfo).port}`;
@@ -83,7 +90,7 @@ export async function startTurnsPort(): Promise<TurnsPort> {
     return socket;
   };
   return {
-    ...{ port, url, read, handedOver, dropped, closedFor, connect },
+    ...{ port, url, read, handedOver, dropped, closedFor, accepted, connect },
     turn: () => turn,
     async open() {
       const socket = connect();

@@ -25,7 +25,7 @@ export function createLastCallers(): LastCallers {
       .update(authorization ?? "")
       .digest("base64");
   return {
-    of: (authorization) => accounts.get(keyOf(authorization)),
+    of: (authorization) => (authorization ? accounts.get(keyOf(authorization)) : undefined),
     note: (authorization, accountId) => void accounts.set(keyOf(authorization), accountId),
     forget: (authorization) => void accounts.delete(keyOf(authorization)),
   };

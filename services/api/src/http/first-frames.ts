@@ -8,14 +8,18 @@ const [DATA, WINDOW_UPDATE] = [0, 8];
 
 /**
  * Tells whether what a client sends first holds more frames than any client needs that has not heard yet how
- * many streams it may have. DATA and WINDOW_UPDATE do not count.
+ * many streams it may have.
  */
 export function isStorm(bytes: Buffer): boolean {
+  return framesIn(bytes) > FIRST_FRAMES_MAX;
+}
+
+/** Returns how many frames what a client sends first holds, without DATA and WINDOW_UPDATE. */
+export function framesIn(bytes: Buffer): number {
   let frames = 0;
   for (let at = PREFACE_BYTES; at + HEAD_BYTES <= bytes.length; at += HEAD_BYTES + bytes.readUIntBE(at, 3)) {
     const type = bytes[at + TYPE_AT];
     if (type !== DATA && type !== WINDOW_UPDATE) frames += 1;
-    if (frames > FIRST_FRAMES_MAX) return true;
   }
-  return false;
+  return frames;
 }

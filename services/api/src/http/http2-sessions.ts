@@ -15,6 +15,8 @@ import {
  * places and its descriptor forever.
  */
 const PING_EVERY_MS = 20_000;
+/** A client says that it goes once or twice (RFC 9113, section 6.8), and each time costs Node a call. */
+const GOAWAYS_MAX = 10;
 /** How long an ending session waits for its streams: as long as a request may take to arrive. */
 const ENDS_WITHIN_MS = MINUTE_MS;
 
@@ -72,6 +74,11 @@ export function createHttp2Sessions({
         // At once, so that Node reads no further bytes, and no requests are made of those it has read.
         if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
       };
+      let goaways = 0;
+      session.on("goaway", () => {
+        goaways += 1;
+        if (goaways > GOAWAYS_MAX && !socket.destroyed) cutOff(socket);
+      });
       /** Streams of this turn of the event loop. Only who resets them opens more than a client may have. */
       let opened = 0;
       session.on("stream", (stream) => {

@@ -246,6 +246,12 @@ export const OTHERS_WAITING_MAX = 2_000;
 export const READ_PER_TURN = 200;
 
 /**
+ * How often connections over HTTP/2 that a crowd stopped are looked at, until they have written what their
+ * clients did not take: about as long as a client takes to send its next request.
+ */
+export const WRITTEN_CHECK_MS = 20;
+
+/**
  * Connections over HTTP/2 that are read again in a turn of the event loop after a crowd stopped all: to ask
  * the system for each takes a microsecond or two.
  */
@@ -264,20 +270,20 @@ export const FIRST_FRAMES_MAX = 300;
 export const UNHEARD_PER_TURN = 20;
 
 /**
- * Requests that a connection over HTTP/2 may reset at once, and in each second after that; more end it. Each
- * costs the API as much as the client pays to send 26 bytes. A client may give up all its streams at the same
- * time, and open and reset those that waited for them. Node's default is 1,000, and then 33.
+ * Requests that a connection over HTTP/2 may reset at once, and in each second after that; more end it. A
+ * client pays 26 bytes for each. It may give up all its streams at the same time, and open and reset those
+ * that waited for them; and with a thousand calls a second, all may pass their deadlines. Node's default is
+ * 1,000, and then 33.
  */
 export const RESETS_AT_ONCE_MAX = 1_000;
-export const RESETS_PER_SECOND_MAX = FIXED_LIMITS.streamsMax;
+export const RESETS_PER_SECOND_MAX = 1_000;
 /** Requests that a connection over HTTP/2 may open at once: those that it resets, and its streams. */
 export const OPENED_AT_ONCE_MAX = RESETS_AT_ONCE_MAX + FIXED_LIMITS.streamsMax;
 /**
- * Resets that Node takes beyond {@link RESETS_AT_ONCE_MAX} before it ignores its client from the next bytes
- * on, without a word. So the session's end comes first, even if all streams that were open are reset before
- * the first of them is counted.
+ * Node's own bound of resets, at once and in each second: never reached. It also counts requests that were
+ * answered, and tells nobody when it ends a connection.
  */
-export const RESETS_UNNOTICED = FIXED_LIMITS.streamsMax + 10;
+export const NODES_RESETS_MAX = 1_000_000;
 
 /**
  * How much is dropped of a body whose request is answered before its end, so that the connection can be used

@@ -5,6 +5,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type Http2Session,
+  type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
 import { Socket } from "node:net";
@@ -12,16 +13,10 @@ import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./bo
 import { boundArrival } from "./bound-arrival.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
 import { isStorm } from "./first-frames.ts";
+import { peek } from "./http2-beginnings.ts";
 import { createHttp2Reading, type Http2Reading } from "./http2-reading.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import {
-  HEADER_FIELDS_MAX,
-  type Limits,
-  RESETS_AT_ONCE_MAX,
-  RESETS_PER_SECOND_MAX,
-  RESETS_UNNOTICED,
-  SESSION_MEMORY_MAX_MB,
-} from "./limits.ts";
+import { HEADER_FIELDS_MAX, type Limits, NODES_RESETS_MAX, SESSION_MEMORY_MAX_MB } from "./limits.ts";
 import { createPipelining } from "./pipelining.ts";
 import type { ApiObserver } from "./request-line.ts";
 import {
@@ -36,7 +31,7 @@ import { destroyEnded, endUnheard, wakeWriters } from "./when-over.ts";
 
 /** What is open on a port now. */
 export type PortCounters = {
-  /** Connections whose first bytes have not arrived. */
+  /** Connections whose first bytes have not arrived, or are not read yet. */
   readonly undecided: number;
   /** Connections that speak HTTP/1.1. */
   readonly http1: number;
@@ -109,7 +104,7 @@ export function createOnePort({
     socket.destroy();
     observer?.connectionClosed("resets");
   };
-  const http2 = createHttp2(limits, turns, { reading, dropped: () => dropped("ended"), cutOff });
+  const http2 = createHttp2(limits, turns, { reading, dropped, cutOff });
   const { server } = http1;
   const undecided = new Set<Socket>();
   server.on("connection", (socket) => {
@@ -118,9 +113,14 @@ export function createOnePort({
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
     decide(socket, limits.headersTimeoutMs, (isHttp2) => {
-      undecided.delete(socket);
-      if (!isHttp2) http1.take(socket);
-      else reading.take(socket, () => (isStorm(peek(socket)) ? cutOff(socket) : http2.take(socket)));
+      const begin = () => {
+        undecided.delete(socket);
+        if (!isHttp2) http1.take(socket);
+        else if (isStorm(peek(socket))) cutOff(socket);
+        else http2.take(socket);
+      };
+      if (isHttp2) reading.take(socket, begin);
+      else begin();
     });
   });
   server.once("close", () => {
@@ -284,7 +284,7 @@ function boundSilence(stream: ServerHttp2Stream, withinMs: number): void {
 type Http2Parts = {
   readonly reading: Pick<Http2Reading, "read">;
   /** Called for each request that is not made of a stream. */
-  readonly dropped: () => void;
+  readonly dropped: (why: "ended" | "refused") => void;
   /** Closes a connection for what its client sent. */
   readonly cutOff: (socket: Socket) => void;
 };
@@ -303,11 +303,10 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
       streams.delete(request.stream);
       wakeWriters(response);
     });
-    const { session } = request.stream;
-    turns.take((session && connections.get(session)) ?? LOST, request, response);
+    turns.take(socketOf(request.stream), request, response);
   };
-  const isCutOff = ({ session }: ServerHttp2Stream) =>
-    session !== undefined && connections.get(session)?.destroyed === true;
+  const socketOf = ({ session }: ServerHttp2Stream) => (session && connections.get(session)) ?? LOST;
+  const isCutOff = (stream: ServerHttp2Stream) => socketOf(stream).destroyed;
   const settings = { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerBytesMax };
   // Node resets the stream of a request with more.
   const maxHeaderListPairs = HEADER_FIELDS_MAX + PSEUDO_HEADERS;
@@ -315,11 +314,13 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
   const server = createHttp2Server(
     {
       ...{ settings, maxHeaderListPairs, maxSessionMemory },
-      ...{ streamResetBurst: RESETS_AT_ONCE_MAX + RESETS_UNNOTICED, streamResetRate: RESETS_PER_SECOND_MAX },
+      ...{ streamResetBurst: NODES_RESETS_MAX, streamResetRate: NODES_RESETS_MAX },
     },
     handle,
   );
-  boundUnheard(server, { isCutOff, dropped });
+  const isRefused = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+    turns.areFull(socketOf(stream), headers);
+  boundUnheard(server, { isCutOff, isRefused, dropped });
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
     if (!request.stream.closed) response.writeContinue();
@@ -357,16 +358,6 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
     },
     stop: () => clearInterval(destroying),
   };
-}
-
-/** Returns what has arrived on a connection, and leaves it there. */
-function peek(socket: Socket): Buffer {
-  const chunks: Buffer[] = [];
-  // Since Node 26, one read returns one chunk.
-  for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length > 0) socket.unshift(bytes);
-  return bytes;
 }
 
 /**

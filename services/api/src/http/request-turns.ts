@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { type AccountId, createFairQueue, type FairQueue } from "@posthaste/domain";
 import type { ConnectionPlaces } from "./connection-places.ts";
@@ -26,8 +26,11 @@ export type RequestTurnsParts = {
   readonly probableAccount: ProbableAccount;
   readonly places: Pick<ConnectionPlaces, "touch" | "hold">;
   /** Called for each request that is not handed over. */
-  readonly dropped: (why: "ended" | "refused") => void;
+  readonly dropped: (why: "ended") => void;
 };
+
+/** What tells whose a request is. */
+type Head = { readonly ":path"?: string | undefined; readonly authorization?: string | undefined };
 
 /** Returns the account whose request it probably is, by its `Authorization` header. */
 export type ProbableAccount = (authorization: string | undefined) => AccountId | undefined;
@@ -35,6 +38,11 @@ export type ProbableAccount = (authorization: string | undefined) => AccountId |
 export type RequestTurns = {
   /** Hands a request over in one of the next turns of the event loop. */
   take(connection: Socket, ...exchange: Parameters<Handler>): void;
+  /**
+   * Tells whether a request over HTTP/2 has to be refused, because too many of its account wait for their
+   * turn, or of all unknown callers.
+   */
+  areFull(connection: Socket, head: Head): boolean;
   /** A connection was accepted. More may wait, and Node accepts one in each turn: the next one is short. */
   accepted(): void;
   /** Hands all that wait over at once. */
@@ -70,6 +78,15 @@ export function createRequestTurns({
   let isScheduled = false;
   let hasAccepted = false;
   const lanes = [known, probes, others];
+  const placeOf = (connection: Socket, path: string | undefined, authorization: string | undefined) => {
+    const account = probableAccount(authorization);
+    const isKnown = account !== undefined;
+    const lane = isProbe(path) ? probes : isKnown ? known : others;
+    const owner: Owner = isKnown
+      ? { who: account, token: authorization ?? "" }
+      : { who: connection, token: "" };
+    return { lane, owner, isKnown };
+  };
   const handOver = (connection: Socket, ...[request, response]: Parameters<Handler>) => {
     if (!isOver(response)) places.hold(connection, exchangeOf(response));
     handler(request, response);
@@ -87,12 +104,15 @@ export function createRequestTurns({
     });
   };
   return {
+    areFull(connection, { ":path": path, authorization }) {
+      if (lanes.every(({ size }) => size() < FULL_FROM)) return false;
+      const { lane, owner, isKnown } = placeOf(connection, path, authorization);
+      // Over HTTP/1.1 none is refused, so those may have taken all places.
+      const max = isKnown ? WAITING_PER_ACCOUNT_MAX : Math.max(1, OTHERS_WAITING_MAX - lane.size());
+      return lane.sizeOf(owner) >= max;
+    },
     take(connection, request, response) {
-      const { authorization } = request.headers;
-      const account = probableAccount(authorization);
-      const lane = isProbe(request.url) ? probes : account === undefined ? others : known;
-      const owner: Owner =
-        account === undefined ? { who: connection, token: "" } : { who: account, token: authorization ?? "" };
+      const { lane, owner } = placeOf(connection, request.url, request.headers.authorization);
       schedule();
       places.touch(connection);
       if (lane.takePlace()) {
@@ -100,14 +120,6 @@ export function createRequestTurns({
         return;
       }
       const exchange = exchangeOf(response);
-      const mayBeRefused = "stream" in response && !isOver(response);
-      const max = account === undefined ? OTHERS_WAITING_MAX - lane.size() : WAITING_PER_ACCOUNT_MAX;
-      // Over HTTP/1.1 none is refused, so those may have taken all places.
-      if (mayBeRefused && lane.sizeOf(owner) >= Math.max(1, max)) {
-        response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
-        dropped("refused");
-        return;
-      }
       const turn = () => {
         ended.delete(turn);
         exchange.off("close", end);
@@ -138,6 +150,9 @@ export function createRequestTurns({
 function exchangeOf(response: ServerResponse | Http2ServerResponse) {
   return "stream" in response ? response.stream : response;
 }
+
+/** Requests of a lane from which on one owner's may be too many. */
+const FULL_FROM = Math.min(WAITING_PER_ACCOUNT_MAX, OTHERS_WAITING_MAX / 2);
 
 type Turn = () => void;
 /** Whose turn it is: of an account and one of its tokens, or of the connection of an unknown caller. */

@@ -23,7 +23,7 @@ const STATUSES: Readonly<Record<string, { readonly status: number; readonly deta
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, detail: "the chunk extensions are too long; send none" },
   HPE_HEADER_OVERFLOW: {
     status: 431,
-    detail: `the path and the headers are too long together, or more than ${HEADER_FIELDS_MAX}; send less`,
+    detail: `there are more than ${HEADER_FIELDS_MAX} headers, or they and the path have over 16 KiB; send less`,
   },
 };
 const NO_HTTP = { status: 400, detail: "this is no HTTP request that can be read; see /api/docs" };

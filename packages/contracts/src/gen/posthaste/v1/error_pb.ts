@@ -46,6 +46,8 @@ export enum ErrorReason {
 
   /**
    * The message cannot be decoded: it is truncated, not UTF-8, not JSON, or not what its content type says.
+   * Over HTTP/1.1 also: it has more than 100 headers, or 16 KiB of them (431; over HTTP/2, its stream is
+   * reset with ENHANCE_YOUR_CALM), or it does not arrive in time (408).
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_UNREADABLE = 3;
    */
