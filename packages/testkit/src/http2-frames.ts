@@ -4,7 +4,15 @@ import { connect, type Socket } from "node:net";
  * HTTP/2 frames (RFC 9113), for tests that control when each byte is sent, which client libraries do not
  * allow.
  */
-export const FRAME = { data: 0, headers: 1, rstStream: 3, settings: 4, goaway: 7, windowUpdate: 8 } as const;
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  rstStream: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+} as const;
 
 const HEAD_BYTES = 9;
 const END_STREAM = 1;
@@ -52,6 +60,11 @@ export function goaway(): Buffer {
 }
 
 /** Lets the server send this many more bytes on the connection; at first it may send 65,535. */
+/** A PING, which the server acknowledges once it has read what came before. */
+export function ping(): Buffer {
+  return frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+}
+
 export function windowUpdate(bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);

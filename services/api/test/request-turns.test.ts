@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import { Socket } from "node:net";
-import { countFrames, FRAME, goaway, preface, reset } from "@posthaste/testkit/http2-frames";
+import { countFrames, FRAME, goaway, ping, preface, reset } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createConnectionPlaces } from "../src/http/connection-places.ts";
 import {
   ENDED_WAITING_MAX,
   KNOWN_PER_TURN,
+  OPENED_AT_ONCE_MAX,
   OTHERS_PER_TURN,
   OTHERS_WAITING_MAX,
   RESETS_AT_ONCE_MAX,
@@ -195,11 +196,47 @@ test.each([
     await closed;
     await expect.poll(served.port.counters).toMatchObject({ waiting: 0, streams: 0, sessions: 0 });
     // Node reads to the end of what has arrived, and none of that is handled.
-    expect(served.handedOver.length).toBeLessThanOrEqual(RESETS_AT_ONCE_MAX + 10);
+    expect(served.handedOver.length).toBeLessThanOrEqual(OPENED_AT_ONCE_MAX);
     expect(served.dropped.length).toBeGreaterThan(RESETS_AT_ONCE_MAX / 2);
     expect(served.closedFor).toEqual(["resets"]);
   },
 );
+
+test.each(["NGHTTP2_NO_ERROR", "NGHTTP2_REFUSED_STREAM", "NGHTTP2_CANCEL"] as const)(
+  "a client that resets too many requests later loses its connection, whatever its code: %s",
+  async (code) => {
+    const socket = await served.open();
+    const received = countFrames(socket);
+    for (let round = 0; round < RESETS_AT_ONCE_MAX / MANY + 2 && !socket.destroyed; round++) {
+      const opened = ids.map((id) => id + 2 * MANY * round);
+      socket.write(Buffer.concat([...opened.map((id) => get(id, "/held")), ping()]));
+      // It has opened all of them, and none is answered.
+      await expect.poll(() => socket.destroyed || received(FRAME.ping) > round).toBe(true);
+      socket.write(Buffer.concat(opened.map((id) => reset(id, constants[code]))));
+    }
+    await expect.poll(() => served.closedFor).toEqual(["resets"]);
+    await expect.poll(served.port.counters).toMatchObject({ waiting: 0, streams: 0, sessions: 0 });
+  },
+);
+
+test("a client whose requests are refused keeps its connection", async () => {
+  const crowd = await Promise.all(Array.from({ length: WAITING_PER_ACCOUNT_MAX / MANY + 3 }, served.open));
+  const clients = crowd.map((socket) => ({ socket, received: countFrames(socket), sent: 0 }));
+  const refused = () => Math.max(...clients.map(({ received }) => received(FRAME.rstStream)));
+  for (let round = 0; refused() <= 2 * RESETS_AT_ONCE_MAX && round < 500; round++) {
+    for (const client of clients) {
+      const { socket, received, sent } = client;
+      // No more than it may have open.
+      const free = MANY - sent + received(FRAME.headers) + received(FRAME.rstStream);
+      const next = Array.from({ length: free }, (_, i) => 2 * (sent + i) + 1);
+      socket.write(Buffer.concat(next.map((id) => get(id, "/", { authorization: known(1) }))));
+      client.sent += free;
+    }
+    await new Promise(setImmediate);
+  }
+  expect(refused()).toBeGreaterThan(2 * RESETS_AT_ONCE_MAX);
+  expect([served.closedFor, crowd.filter(({ destroyed }) => destroyed)]).toEqual([[], []]);
+});
 
 test("a client that begins with more frames than it may have streams loses its connection unread", async () => {
   const socket = served.connect();

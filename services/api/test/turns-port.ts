@@ -45,8 +45,8 @@ export const mostOfTurn = (seen: readonly { readonly turn: number }[]) =>
   Math.max(...Object.values(Object.groupBy(seen, ({ turn }) => turn)).map((all) => all?.length ?? 0));
 
 /**
- * Starts a port that answers each request at once, with as many `answer-bytes` as it asks for, and notes the
- * turns of the event loop.
+ * Starts a port that answers each request at once, with as many `answer-bytes` as it asks for, unless it asks
+ * for `/held`, and notes the turns of the event loop.
  */
 export async function startTurnsPort(): Promise<TurnsPort> {
   const sockets: Socket[] = [];
@@ -65,6 +65,7 @@ export async function startTurnsPort(): Promise<TurnsPort> {
     limits: limitsFrom(readConfig(LIMIT_SETTINGS, {})),
     handler: (request, response) => {
       handedOver.push({ path: request.url, isOver: isOver(response), turn });
+      if (request.url === "/held") return;
       response.end("x".repeat(Number(request.headers["answer-bytes"] ?? 0)));
     },
     probableAccount: (authorization) => {

@@ -40,15 +40,19 @@ export type Http2Sessions = {
  * @param options.firstStreamMs how long a session may take to ask for something: as long as a connection may
  *   for its headers
  * @param options.cutOff closes the connection of a client that resets too much. Default: nothing else
+ * @param options.isRefused tells of a stream whether the server has reset it, which does not count. Default:
+ *   none
  * @param options.pingEveryMs default: {@link PING_EVERY_MS}
  */
 export function createHttp2Sessions({
   firstStreamMs,
   cutOff = (socket) => void socket.destroy(),
+  isRefused = () => false,
   pingEveryMs = PING_EVERY_MS,
 }: {
   readonly firstStreamMs: number;
   readonly cutOff?: (socket: Socket) => void;
+  readonly isRefused?: (stream: ServerHttp2Stream) => boolean;
   readonly pingEveryMs?: number;
 }): Http2Sessions {
   const ending = new Map<ServerHttp2Session, () => void>();
@@ -70,7 +74,8 @@ export function createHttp2Sessions({
       session.close = end;
       // Idleness counts streams, not traffic: pings are traffic, too.
       let idle = setTimeout(end, firstStreamMs);
-      const countReset = () => {
+      const countReset = (stream: ServerHttp2Stream) => {
+        if (isRefused(stream)) return;
         // At once, so that Node reads no further bytes, and no requests are made of those it has read.
         if (!socket.destroyed && !resets.mayReset()) cutOff(socket);
       };
@@ -90,12 +95,12 @@ export function createHttp2Sessions({
         }
         if (opened > OPENED_AT_ONCE_MAX && !socket.destroyed) cutOff(socket);
         // It was reset in the bytes that opened it.
-        if (stream.closed) return countReset();
+        if (stream.closed) return countReset(stream);
         clearTimeout(idle);
         streams.add(stream);
         stream.once("close", () => {
           streams.delete(stream);
-          if (wasReset(stream)) countReset();
+          if (wasReset(stream)) countReset(stream);
           if (streams.size === 0 && !session.destroyed) idle = setTimeout(end, IDLE_SESSION_MS);
           destroyIfIdle();
         });
@@ -126,9 +131,8 @@ export function createHttp2Sessions({
   };
 }
 
-/** Tells whether a client gave a stream up. One that the server refused is not its client's doing. */
+/** Tells whether a stream was reset, with whatever code. */
 function wasReset({ aborted, rstCode = constants.NGHTTP2_NO_ERROR }: ServerHttp2Stream): boolean {
-  if (rstCode === constants.NGHTTP2_REFUSED_STREAM) return false;
   return aborted || rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 

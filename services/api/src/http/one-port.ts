@@ -318,8 +318,13 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
     },
     handle,
   );
-  const isRefused = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
-    turns.areFull(socketOf(stream), headers);
+  /** Of known callers. Unknown ones that ask on count like those that take their requests back. */
+  const refused = new WeakSet<ServerHttp2Stream>();
+  const isRefused = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    const full = turns.fullFor(socketOf(stream), headers);
+    if (full === "account") refused.add(stream);
+    return full !== undefined;
+  };
   boundUnheard(server, { isCutOff, isRefused, dropped });
   server.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node's default does the same, but throws an uncaught error if the stream is closed.
@@ -330,7 +335,11 @@ function createHttp2(limits: Limits, turns: RequestTurns, { reading, dropped, cu
   server.on("checkExpectation", handle).on("connect", handle);
   // A broken connection needs no handling; its requests end with it.
   server.on("sessionError", () => {});
-  const sessions = createHttp2Sessions({ firstStreamMs: limits.headersTimeoutMs, cutOff });
+  const sessions = createHttp2Sessions({
+    firstStreamMs: limits.headersTimeoutMs,
+    cutOff,
+    isRefused: (stream) => refused.has(stream),
+  });
   const sockets = new Set<Socket>();
   const destroying = destroyEnded(streams);
   return {

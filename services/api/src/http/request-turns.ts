@@ -39,10 +39,10 @@ export type RequestTurns = {
   /** Hands a request over in one of the next turns of the event loop. */
   take(connection: Socket, ...exchange: Parameters<Handler>): void;
   /**
-   * Tells whether a request over HTTP/2 has to be refused, because too many of its account wait for their
-   * turn, or of all unknown callers.
+   * Tells why a request over HTTP/2 has to be refused, if it has: too many of its account wait for their turn,
+   * or of all unknown callers.
    */
-  areFull(connection: Socket, head: Head): boolean;
+  fullFor(connection: Socket, head: Head): "account" | "unknown" | undefined;
   /** A connection was accepted. More may wait, and Node accepts one in each turn: the next one is short. */
   accepted(): void;
   /** Hands all that wait over at once. */
@@ -104,12 +104,13 @@ export function createRequestTurns({
     });
   };
   return {
-    areFull(connection, { ":path": path, authorization }) {
-      if (lanes.every(({ size }) => size() < FULL_FROM)) return false;
+    fullFor(connection, { ":path": path, authorization }) {
+      if (lanes.every(({ size }) => size() < FULL_FROM)) return undefined;
       const { lane, owner, isKnown } = placeOf(connection, path, authorization);
       // Over HTTP/1.1 none is refused, so those may have taken all places.
       const max = isKnown ? WAITING_PER_ACCOUNT_MAX : Math.max(1, OTHERS_WAITING_MAX - lane.size());
-      return lane.sizeOf(owner) >= max;
+      if (lane.sizeOf(owner) < max) return undefined;
+      return isKnown ? "account" : "unknown";
     },
     take(connection, request, response) {
       const { lane, owner } = placeOf(connection, request.url, request.headers.authorization);

@@ -33,9 +33,12 @@ export function boundUnheard(server: Http2Server, { isCutOff, isRefused, dropped
     stream.on("error", () => {});
     // Node makes an error of it, whose stack costs more than the rest and is never read.
     const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
-    stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    Error.stackTraceLimit = stackTraceLimit;
+    try {
+      Error.stackTraceLimit = 0;
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
     dropped("refused");
   };
   server.removeAllListeners("stream").on("stream", (stream, headers, ...rest) => {
