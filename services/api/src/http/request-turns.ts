@@ -39,8 +39,8 @@ export type RequestTurns = {
   /** Hands a request over in one of the next turns of the event loop. */
   take(connection: Socket, ...exchange: Parameters<Handler>): void;
   /**
-   * Tells why a request over HTTP/2 has to be refused, if it has: too many of its account wait for their turn,
-   * or of all unknown callers.
+   * Tells why a request over HTTP/2 has to be refused, if it has: too many of its account wait for their
+   * turn, or of all unknown callers.
    */
   fullFor(connection: Socket, head: Head): "account" | "unknown" | undefined;
   /** A connection was accepted. More may wait, and Node accepts one in each turn: the next one is short. */
