@@ -118,7 +118,8 @@ describe.each([
       expect(await rest.json()).toMatchObject({
         detail: "the database is unavailable; try again in a moment",
       });
-      // A worker without work only reads. The next test gives it some.
+      // Only some loops write without work. If they are still in the outage of the test before, they log no
+      // second one. The next test starts the worker anew.
       if (code !== READ_ONLY) await vi.waitFor(() => expect(failures(code, from)).not.toEqual([]), PATIENCE);
       await vi.waitFor(async () => expect(await databaseUp(stack)).toBe("0"), PATIENCE);
       await allow();
