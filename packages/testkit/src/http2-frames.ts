@@ -59,12 +59,12 @@ export function goaway(): Buffer {
   return frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
 }
 
-/** Lets the server send this many more bytes on the connection; at first it may send 65,535. */
 /** A PING, which the server acknowledges once it has read what came before. */
 export function ping(): Buffer {
   return frame(FRAME.ping, 0, 0, Buffer.alloc(8));
 }
 
+/** Lets the server send this many more bytes on the connection; at first it may send 65,535. */
 export function windowUpdate(bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);
