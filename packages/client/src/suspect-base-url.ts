@@ -30,12 +30,15 @@ export function suspectBaseUrl(baseUrl: string): Interceptor {
       const isAnswer = metadata.has("content-type") && refusalOf(error) === undefined;
       const isOther = isAnswer || OTHER_TYPE.test(rawMessage) || OTHER_PROTOCOL.has(codeOf(cause));
       if (!isOther) throw error;
-      const hint = rawMessage.includes(TOO_LARGE)
-        ? "the call has more than 100 headers, or over 16 KiB of them"
-        : isAnswer && PROXYS.has(code)
-          ? `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`
-          : `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
-      const words = [rawMessage.trim(), hint].filter((text) => text !== "").join("; ");
+      const hint = () => {
+        if (rawMessage.includes(TOO_LARGE))
+          return "the call has more than 100 headers, or over 16 KiB of them";
+        if (isAnswer && PROXYS.has(code)) {
+          return `not Posthaste's API, but a server in front of it at ${origin}${pathname} answered`;
+        }
+        return `check baseUrl: ${origin}${pathname} does not answer as Posthaste's API does`;
+      };
+      const words = [rawMessage.trim(), hint()].filter((text) => text !== "").join("; ");
       throw new ConnectError(words, code, metadata, undefined, cause);
     }
   };

@@ -1,4 +1,5 @@
 import { constants } from "node:http2";
+import type { Socket } from "node:net";
 import { data, preface, reset, windowUpdate } from "@posthaste/testkit/http2-frames";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { READ_PER_TURN } from "../src/http/limits.ts";
@@ -13,6 +14,15 @@ afterEach(() => served.stop());
 /** Returns so many requests that Node takes several turns to read them, as it reads 64 KiB in each. */
 const long = (name: string) => Buffer.concat(ids.map((id) => get(id, `/${name}/${id}`, PADDING)));
 const PADDING = Object.fromEntries(["a", "b", "c", "d", "e", "f"].map((field) => [field, "x".repeat(100)]));
+/** Opens connections that the server has accepted, and on which nothing was sent. */
+async function accepted(count: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, served.connect);
+  await expect.poll(() => served.port.counters().undecided).toBe(count);
+  return sockets;
+}
+/** What a client sends first that has to wait behind those that send less. */
+const some = ids.slice(0, 30).map((id) => get(id, "/some"));
+const much = Buffer.concat([preface(), ...some]);
 const paths = () => served.handedOver.map(({ path }) => path ?? "");
 
 test("a turn of the event loop reads some hundred requests of all connections together", async () => {
@@ -65,21 +75,17 @@ test("a client that leaves while it waits to be read is noticed", async () => {
 });
 
 test("a new connection begins before those that have sent much", async () => {
-  const some = ids.slice(0, 100).map((id) => get(id, "/many"));
-  const heavy = Array.from({ length: 12 }, served.connect);
-  const light = served.connect();
-  await expect.poll(() => served.port.counters().undecided).toBe(heavy.length + 1);
-  for (const socket of heavy) socket.write(Buffer.concat([preface(), ...some]));
-  light.write(Buffer.concat([preface(), get(1, "/few", { authorization: "light" })]));
-  await expect.poll(() => served.handedOver.length).toBe(heavy.length * some.length + 1);
-  expect(served.read.findIndex(({ by }) => by === "light")).toBeLessThan(2 * some.length);
+  const many = ids.slice(0, 100).map((id) => get(id, "/many"));
+  const [light, ...heavy] = await accepted(13);
+  for (const socket of heavy) socket.write(Buffer.concat([preface(), ...many]));
+  light?.write(Buffer.concat([preface(), get(1, "/few", { authorization: "light" })]));
+  await expect.poll(() => served.handedOver.length).toBe(heavy.length * many.length + 1);
+  expect(served.read.findIndex(({ by }) => by === "light")).toBeLessThan(2 * many.length);
 });
 
 test("a storm that arrives before its connection begins is closed unread", async () => {
-  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
-  const waiting = Array.from({ length: 4 }, served.connect);
-  await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
-  for (const socket of waiting) socket.write(Buffer.concat([preface(), ...some]));
+  const waiting = await accepted(4);
+  for (const socket of waiting) socket.write(much);
   while (served.port.counters().http2 === 0) await new Promise(setImmediate);
   const storm = Array.from({ length: 200 }, (_, i) => 2 * (some.length + i) + 1).flatMap((id) => [
     get(id, "/storm"),
@@ -114,10 +120,8 @@ test("a client that takes no answers is not read, whatever a crowd does", async 
 });
 
 test("a connection that waits to begin when the server drains is closed", async () => {
-  const waiting = Array.from({ length: 6 }, served.connect);
-  await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
-  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
-  for (const socket of waiting) socket.write(Buffer.concat([preface(), ...some]));
+  const waiting = await accepted(6);
+  for (const socket of waiting) socket.write(much);
   while (served.port.counters().http2 === 0) await new Promise(setImmediate);
   expect(served.port.counters().undecided).toBeGreaterThan(0);
   served.port.server.close();
@@ -127,10 +131,8 @@ test("a connection that waits to begin when the server drains is closed", async 
 });
 
 test("a client that left before its connection begins is not served", async () => {
-  const waiting = Array.from({ length: 6 }, served.connect);
-  await expect.poll(() => served.port.counters().undecided).toBe(waiting.length);
-  const some = ids.slice(0, 30).map((id) => get(id, "/some"));
-  for (const socket of waiting) socket.end(Buffer.concat([preface(), ...some]));
+  const waiting = await accepted(6);
+  for (const socket of waiting) socket.end(much);
   await expect.poll(served.port.counters).toMatchObject({ undecided: 0, http2: 0, sessions: 0, waiting: 0 });
   expect(served.read.length).toBeLessThan(waiting.length * some.length);
 });

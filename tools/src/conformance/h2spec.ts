@@ -11,6 +11,7 @@ import { goProgram } from "./toolchains.ts";
 const RUN_WITHIN_MS = 300_000;
 /** How long a case waits for an answer. Its default of two seconds is too short for a busy machine. */
 const CASE_WITHIN_S = 5;
+
 /** HTTP/2's suite, with its strict cases, against a running API. */
 export const h2specStep = othersSuite("h2spec", async (context) => {
   const program = await goProgram("github.com/summerwind/h2spec/cmd/h2spec", context);
@@ -28,7 +29,7 @@ export const h2specStep = othersSuite("h2spec", async (context) => {
 /** A case of the suite, by its section and what it demands. */
 export type Case = { readonly name: string; readonly isPassed: boolean };
 
-/** Runs the suite. @param url of an inbox */
+/** @param url of an inbox */
 async function casesOf(program: string, url: URL, context: SuiteContext): Promise<readonly Case[]> {
   const dir = await mkdtemp(join(tmpdir(), "posthaste-h2spec-"));
   const report = join(dir, "report.xml");

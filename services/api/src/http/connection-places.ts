@@ -37,14 +37,6 @@ export function createConnectionPlaces(
     inFlight.delete(socket);
     idle.delete(socket);
   };
-  const makeRoom = (socket: Socket) => {
-    const isIdle = idle.has(socket);
-    if (isIdle) closeIdle(socket);
-    else socket.destroy();
-    closed(isIdle ? "idle" : "full");
-    // Its `close` is still to come.
-    leave(socket);
-  };
   const count = (socket: Socket, by: 1 | -1) => {
     const before = inFlight.get(socket);
     // It has left.
@@ -57,8 +49,15 @@ export function createConnectionPlaces(
     take(socket) {
       if (inFlight.size >= max) {
         const [longest] = idle;
-        makeRoom(longest ?? socket);
-        if (longest === undefined) return false;
+        if (longest === undefined) {
+          socket.destroy();
+          closed("full");
+          return false;
+        }
+        closeIdle(longest);
+        closed("idle");
+        // Its `close` is still to come.
+        leave(longest);
       }
       inFlight.set(socket, 0);
       idle.add(socket);

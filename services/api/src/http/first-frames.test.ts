@@ -1,11 +1,12 @@
 import { data, headers, preface, reset, windowUpdate } from "@posthaste/testkit/http2-frames";
 import { describe, expect, test } from "vitest";
-import { isStorm } from "./first-frames.ts";
+import { framesIn } from "./first-frames.ts";
 import { FIRST_FRAMES_MAX } from "./limits.ts";
 
 describe("what a client sends first", () => {
   const get = (stream: number) => headers(stream, { ":method": "GET", ":path": "/" });
   const ids = (count: number) => Array.from({ length: count }, (_, i) => 2 * i + 1);
+  const isStorm = (bytes: Buffer) => framesIn(bytes) > FIRST_FRAMES_MAX;
   const first = (frames: readonly Buffer[]) => Buffer.concat([preface(), ...frames]);
 
   test("may be as many requests as it may have streams, with their bodies", () => {

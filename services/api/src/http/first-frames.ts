@@ -1,18 +1,8 @@
-import { FIRST_FRAMES_MAX } from "./limits.ts";
-
 /** What a client sends before its first frame (RFC 9113, section 3.4). */
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = 9;
 const TYPE_AT = 3;
 const [DATA, WINDOW_UPDATE] = [0, 8];
-
-/**
- * Tells whether what a client sends first holds more frames than any client needs that has not heard yet how
- * many streams it may have.
- */
-export function isStorm(bytes: Buffer): boolean {
-  return framesIn(bytes) > FIRST_FRAMES_MAX;
-}
 
 /** Returns how many frames what a client sends first holds, without DATA and WINDOW_UPDATE. */
 export function framesIn(bytes: Buffer): number {

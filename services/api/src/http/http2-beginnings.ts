@@ -4,7 +4,8 @@ import { framesIn } from "./first-frames.ts";
 /** Clients that have sent no more frames begin before the others: SETTINGS and some requests. */
 const LIGHT_FRAMES_MAX = 20;
 
-type Begin = () => void;
+/** @param frames how many the client has sent; see {@link framesIn} */
+export type Begin = (frames: number) => void;
 
 /** Connections over HTTP/2 that wait to begin. */
 export type Beginnings = {
@@ -19,22 +20,19 @@ export type Beginnings = {
 /** Creates a queue in which a client that sends a few requests does not wait for those that send hundreds. */
 export function createBeginnings(): Beginnings {
   const [light, heavy] = [new Map<Socket, Begin>(), new Map<Socket, Begin>()];
-  const queueOf = (socket: Socket) => (framesIn(peek(socket)) > LIGHT_FRAMES_MAX ? heavy : light);
-  const beginFirst = (queue: Map<Socket, Begin>) => {
-    const [first] = queue;
-    if (first === undefined) return;
-    const [socket, begin] = first;
-    queue.delete(socket);
+  const isLight = (frames: number) => frames <= LIGHT_FRAMES_MAX;
+  const beginOne = (socket: Socket, begin: Begin, frames: number) => {
     socket.off("error", ignore);
     // Its `close` is still to come.
     if (socket.destroyed) return;
     // A client that ends its half has left, and nobody waits for what it asked.
     if (hasEnded(socket)) socket.destroy();
-    else begin();
+    else begin(frames);
   };
   return {
     add(socket, begin) {
-      queueOf(socket).set(socket, begin);
+      const queue = isLight(framesIn(peek(socket))) ? light : heavy;
+      queue.set(socket, begin);
       // Its `close` follows. Nobody else listens yet.
       socket.on("error", ignore);
     },
@@ -45,14 +43,17 @@ export function createBeginnings(): Beginnings {
     beginSome(mayGoOn) {
       for (const [socket, begin] of light) {
         if (!mayGoOn()) break;
-        if (queueOf(socket) === light) beginFirst(light);
-        else {
-          // More has arrived while it waited.
-          light.delete(socket);
-          heavy.set(socket, begin);
-        }
+        light.delete(socket);
+        const frames = framesIn(peek(socket));
+        if (isLight(frames)) beginOne(socket, begin, frames);
+        // More has arrived while it waited.
+        else heavy.set(socket, begin);
       }
-      beginFirst(heavy);
+      const [first] = heavy;
+      if (first === undefined) return;
+      const [socket, begin] = first;
+      heavy.delete(socket);
+      beginOne(socket, begin, framesIn(peek(socket)));
     },
   };
 }
@@ -65,7 +66,7 @@ function hasEnded(socket: Socket): boolean {
 }
 
 /** Returns what has arrived on a connection that is not read yet, and leaves it there. */
-export function peek(socket: Socket): Buffer {
+function peek(socket: Socket): Buffer {
   const chunks: Buffer[] = [];
   // Since Node 26, one read returns one chunk.
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) chunks.push(chunk);

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { createBeginnings } from "./http2-beginnings.ts";
+import { type Begin, createBeginnings } from "./http2-beginnings.ts";
 import { READ_PER_TURN, RESUMED_PER_TURN, WRITTEN_CHECK_MS } from "./limits.ts";
 
 /** What beginning a connection costs, in requests: Node makes a session of it. */
@@ -15,7 +15,7 @@ export type Http2Reading = {
    *
    * @param begin gives the connection to its protocol, unless it has closed meanwhile
    */
-  take(socket: Socket, begin: () => void): void;
+  take(socket: Socket, begin: Begin): void;
   /** Notes that a request was read from a connection, with this many header fields. */
   read(socket: Socket, fields: number): void;
 };
@@ -86,10 +86,10 @@ export function createHttp2Reading(): Http2Reading {
   };
   return {
     take(socket, begin) {
-      beginnings.add(socket, () => {
+      beginnings.add(socket, (frames) => {
         left -= BEGIN_COST;
         running.add(socket);
-        begin();
+        begin(frames);
       });
       socket.once("close", () => {
         for (const all of [running, read, stopped]) all.delete(socket);

@@ -12,11 +12,10 @@ import { Socket } from "node:net";
 import { dropRest, dropUnparsed, endConnection, isTooLong, keepRest } from "./body-rest.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
-import { isStorm } from "./first-frames.ts";
-import { peek } from "./http2-beginnings.ts";
 import { createHttp2Reading, type Http2Reading } from "./http2-reading.ts";
 import { createHttp2Sessions } from "./http2-sessions.ts";
-import { HEADER_FIELDS_MAX, type Limits, NODES_RESETS_MAX, SESSION_MEMORY_MAX_MB } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import { FIRST_FRAMES_MAX, HEADER_FIELDS_MAX, NODES_RESETS_MAX, SESSION_MEMORY_MAX_MB } from "./limits.ts";
 import { createPipelining } from "./pipelining.ts";
 import type { ApiObserver } from "./request-line.ts";
 import {
@@ -97,7 +96,7 @@ export function createOnePort({
 }: PortParts): OnePort {
   const places = createConnectionPlaces(limits.connectionsMax, (why) => observer?.connectionClosed(why));
   const dropped = (why: "ended" | "refused") => observer?.dropped(why);
-  const turns = createRequestTurns({ handler, probableAccount, places, dropped });
+  const turns = createRequestTurns({ handler, probableAccount, places, dropped: () => dropped("ended") });
   const http1 = createHttp1(limits, turns);
   const reading = createHttp2Reading();
   const cutOff = (socket: Socket) => {
@@ -113,14 +112,15 @@ export function createOnePort({
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
     decide(socket, limits.headersTimeoutMs, (isHttp2) => {
-      const begin = () => {
+      if (!isHttp2) {
         undecided.delete(socket);
-        if (!isHttp2) http1.take(socket);
-        else if (isStorm(peek(socket))) cutOff(socket);
+        return http1.take(socket);
+      }
+      reading.take(socket, (frames) => {
+        undecided.delete(socket);
+        if (frames > FIRST_FRAMES_MAX) cutOff(socket);
         else http2.take(socket);
-      };
-      if (isHttp2) reading.take(socket, begin);
-      else begin();
+      });
     });
   });
   server.once("close", () => {

@@ -58,12 +58,12 @@ export type ApiObserver = {
   readonly unreadable: (status: number) => void;
   /**
    * A request got no turn, and has no log line: its client left before, when as many such requests waited as
-   * may, or it was refused, since as many of its account's wait as may. See `request-turns.ts`.
+   * may, or it was refused, since as many of its caller's wait as may. See `request-turns.ts`.
    */
   readonly dropped: (why: "ended" | "refused") => void;
   /**
-   * A connection was closed: as many were open as may be (see `connection-places.ts`), or its client reset
-   * too many requests over HTTP/2 (see `http2-starts.ts`).
+   * A connection was closed: as many were open as may be (see `connection-places.ts`), or over
+   * HTTP/2 its client sent too many frames first, resets or GOAWAYs (see `http2-sessions.ts`).
    */
   readonly connectionClosed: (why: "idle" | "full" | "resets") => void;
 };

@@ -26,7 +26,7 @@ export type RequestTurnsParts = {
   readonly probableAccount: ProbableAccount;
   readonly places: Pick<ConnectionPlaces, "touch" | "hold">;
   /** Called for each request that is not handed over. */
-  readonly dropped: (why: "ended") => void;
+  readonly dropped: () => void;
 };
 
 /** What tells whose a request is. */
@@ -61,9 +61,10 @@ export type RequestTurns = {
  * requests of one owner keep their order. While there are places, none waits. While connections arrive, turns
  * are short.
  *
- * Those that wait are bounded by the open connections and their streams, and for each account. One whose
- * client leaves meanwhile is handed over as one that is over, to be logged; of these, {@link
- * ENDED_WAITING_MAX} wait, and more are dropped: to log them would delay all others.
+ * Those that wait are bounded by the open connections and their streams; over HTTP/2 for each account and for
+ * all unknown callers, too; see {@link RequestTurns.fullFor}. One whose client leaves meanwhile is handed
+ * over as one that is over, to be logged; of these, {@link ENDED_WAITING_MAX} wait, and more are dropped: to
+ * log them would delay all others.
  */
 export function createRequestTurns({
   handler,
@@ -131,7 +132,7 @@ export function createRequestTurns({
         if (ended.size <= ENDED_WAITING_MAX) return;
         ended.delete(turn);
         lane.remove(owner, turn);
-        dropped("ended");
+        dropped();
       };
       lane.add(owner, turn);
       if (isOver(response)) end();
