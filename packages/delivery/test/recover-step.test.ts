@@ -1,4 +1,4 @@
-import type { AccountId, RecoveryId } from "@posthaste/domain";
+import { type AccountId, type DeliveryId, MINUTE_MS, type RecoveryId } from "@posthaste/domain";
 import { silentLog } from "@posthaste/runtime";
 import {
   createAccount,
@@ -6,7 +6,10 @@ import {
   createErasure,
   createRecovery,
   createSubscription,
+  getDelivery,
   ingestEvents,
+  listOverdue,
+  type RecoveryFilter,
 } from "@posthaste/store";
 import { createTestStore, type TestStore, timesIn } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -37,7 +40,7 @@ describe.each(["sqlite", "mysql"] as const)("a step of a recovery, on %s", (back
   });
   afterEach(() => bench.dispose());
 
-  const start = (over: { isDryRun: boolean; ratePerSecond: number }) => {
+  const start = (over: { isDryRun: boolean; ratePerSecond: number; filter?: RecoveryFilter }) => {
     const scope = { accountId, kind: "recover" as const, subscriptionId: null };
     const times = { sinceAt: 0, untilAt: NOW + 1, now: NOW + 1 };
     return createRecovery(bench.store, { ...scope, ...times, ...over });
@@ -54,6 +57,49 @@ describe.each(["sqlite", "mysql"] as const)("a step of a recovery, on %s", (back
   test("waits for what it created at the rate that its caller gave", async () => {
     const { id } = await start({ isDryRun: false, ratePerSecond: 5 });
     expect(await step(id)).toMatchObject({ state: "running", waitMs: 1_000 });
+  });
+
+  describe("of what waits for a retry", () => {
+    beforeEach(async () => {
+      const waiting = { ...timesIn("started", NOW), next_attempt_at: NOW + MINUTE_MS };
+      await bench.store.db
+        .updateTable("deliveries")
+        .set({ state: "started", ...waiting, ended_at: null })
+        .execute();
+    });
+    const started = async () => {
+      const { id } = await start({ isDryRun: false, ratePerSecond: 1_000, filter: { states: ["started"] } });
+      return id;
+    };
+    const stepTelling = async (retryNow: (id: DeliveryId) => Promise<unknown>) =>
+      recoverStep(
+        { store: bench.store, log: silentLog, now: () => NOW + 1, retryNow },
+        { recoveryId: await started() },
+      );
+
+    test("tells each activity in Temporal that its attempt is due, once its row says so", async () => {
+      const told: DeliveryId[] = [];
+      const step = await stepTelling(async (id) => {
+        const delivery = await getDelivery(bench.store, { accountId, id });
+        expect(delivery?.nextAttemptAt).toBe(NOW + 1);
+        told.push(id);
+      });
+      expect(step).toMatchObject({ state: "completed", waitMs: FAILED });
+      expect(new Set(told).size).toBe(FAILED);
+    });
+
+    test("completes though Temporal does not answer, and leaves the others to the reconciler", async () => {
+      let told = 0;
+      const step = await stepTelling(async () => {
+        told += 1;
+        throw new Error("Temporal is away");
+      });
+      expect(step).toMatchObject({ state: "completed" });
+      // Those that were told at once; nobody else waits for a deadline.
+      expect(told).toBe(8);
+      const overdue = await listOverdue(bench.store, { now: NOW + MINUTE_MS, limit: 100 });
+      expect(overdue.deliveries).toHaveLength(FAILED);
+    });
   });
 
   test("works for one account in two places, however many of its operations ask, and for another", async () => {

@@ -115,6 +115,31 @@ export type RecoveryKind = (typeof RECOVERY_KINDS)[number];
 export const RECOVERY_STATES = ["running", "paused", "completed", "cancelled"] as const;
 export type RecoveryState = (typeof RECOVERY_STATES)[number];
 
+/** The states whose deliveries a recovery can send again; a `started` one makes its next attempt now. */
+export const RECOVERABLE_STATES = [
+  "started",
+  "succeeded",
+  "exhausted",
+  "cancelled",
+  "blocked",
+] as const satisfies readonly DeliveryState[];
+export type RecoverableState = (typeof RECOVERABLE_STATES)[number];
+
+/** Why a recovery leaves out a delivery, or a replay an event. */
+export const LEFT_OUT_REASONS = [
+  /** A newer delivery of its event to its subscription exists, or one is open. */
+  "already_sent",
+  /** The receiver accepted an attempt that was under way when it was cancelled. */
+  "accepted",
+  /** Its next attempt is due or in progress. */
+  "due",
+  "subscription_ended",
+  "test",
+  /** By retention or an erasure. */
+  "event_deleted",
+] as const;
+export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
+
 /** An erasure's number. */
 export type ErasureId = Branded<number, "ErasureId">;
 

@@ -15,7 +15,6 @@ import {
   listAttempts,
   listChanges,
   listDeliveries,
-  listDeliveriesOfType,
   listDraining,
   listEnding,
   listFanouts,
@@ -33,6 +32,7 @@ import {
   readStatistics,
   retain,
   type Store,
+  searchDeliveries,
   subscriptionHealth,
 } from "@posthaste/store";
 import { measureReads, type Reads } from "@posthaste/testkit";
@@ -154,7 +154,7 @@ function lists({ store, clock, busy, wide, failing }: Life): Calls {
       await listAttempts(store, { accountId: wide.accountId, deliveryId: one.id });
     },
     "a search for a rare type": () =>
-      listDeliveriesOfType(store, { ...own, eventType: "rare", examinedMax: SEARCHED }),
+      searchDeliveries(store, { ...own, traits: { eventTypes: ["rare"] }, examinedMax: SEARCHED }),
     "an account's backlog": () => accountBacklog(store, accountId),
     "the whole backlog": () => measureBacklog(store, { now: clock.now, inFlightMax: IN_FLIGHT_MAX }),
     "a subscription's health": () => subscriptionHealth(store, failing),

@@ -54,10 +54,12 @@ export {
 export {
   cancelDelivery,
   type Delivery,
+  type DeliveryFilter,
   getDelivery,
   listDeliveries,
-  listDeliveriesOfType,
   requestRetry,
+  resentAs,
+  searchDeliveries,
 } from "./deliveries/deliveries.ts";
 export {
   type ChangeCursor,
@@ -66,6 +68,7 @@ export {
   listChanges,
   orderChanges,
 } from "./deliveries/delivery-changes.ts";
+export { hasTraits, type Traits } from "./deliveries/traits.ts";
 export {
   holdsNoTime,
   TIME_COLUMNS,
@@ -129,12 +132,14 @@ export {
 export {
   changeRecovery,
   createRecovery,
+  FAILED_STATES,
   getRecovery,
   listRecoveries,
   listUnstartedRecoveries,
   markRecoveryStarted,
   RECOVERIES_MAX,
   type Recovery,
+  type RecoveryFilter,
 } from "./long-running/recoveries.ts";
 export { resealSecrets } from "./long-running/reseal.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";

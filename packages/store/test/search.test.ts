@@ -6,8 +6,8 @@ import {
   getEvent,
   listAttempts,
   listDeliveries,
-  listDeliveriesOfType,
   listSubscriptions,
+  searchDeliveries,
 } from "../src/index.ts";
 import { attempt, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -20,9 +20,9 @@ onEachDatabase("a search", (bench) => {
     const rare = await ingest({ eventType: "contact_created" });
     for (let i = 0; i < 10; i += 1) await ingest();
     const search = (before?: DeliveryId, limit = 5) =>
-      listDeliveriesOfType(store, {
+      searchDeliveries(store, {
         accountId,
-        eventType: "contact_created",
+        traits: { eventTypes: ["contact_created"] },
         limit,
         examinedMax: 10,
         ...(before === undefined ? {} : { before }),
@@ -36,9 +36,9 @@ onEachDatabase("a search", (bench) => {
       for (const { eventId } of rows) expect(eventId).toBe(rare.eventId);
     } while (before !== undefined);
     expect(pages).toEqual([0, 1, 0]);
-    const frequent = await listDeliveriesOfType(store, {
+    const frequent = await searchDeliveries(store, {
       accountId,
-      eventType: "invoice_sent",
+      traits: { eventTypes: ["invoice_sent"] },
       limit: 5,
       examinedMax: 10,
     });

@@ -146,7 +146,7 @@ export async function startWorker(options: WorkerOptions): Promise<Running & { u
   const shares = createAllShares(options.attemptsMax);
   const hosts = createHostPlaces(options.hostAttemptsMax);
   const attempts = attemptDeps(
-    { ...options, now, shares, hosts, egress: egress.post },
+    { ...options, now, shares, hosts, egress: egress.post, retryNow: (id) => retryNow(temporal, id) },
     {
       ...observer,
       attempted(attempt) {
@@ -261,13 +261,15 @@ function createAllShares(attemptsMax: number) {
 }
 
 function attemptDeps(
-  options: Omit<WorkerOptions, "egress"> & Pick<AttemptDeps, "now" | "shares" | "hosts" | "egress">,
+  options: Omit<WorkerOptions, "egress"> &
+    Required<Pick<AttemptDeps, "now" | "shares" | "hosts" | "egress" | "retryNow">>,
   observer: WorkerObserver,
 ): AttemptDeps {
   const { store, log, now, tracer, disableRule, retention, egress, shares, hosts } = options;
   return {
     ...{ store, log, now, tracer, disableRule, retention, egress, shares, hosts, observer },
     ledger: createAttemptLedger(store),
+    retryNow: options.retryNow,
     concurrencyDefault: options.inFlightMax,
   };
 }

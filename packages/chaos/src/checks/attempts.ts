@@ -19,8 +19,9 @@ export const noneIsEarly: Check = (facts) => {
       parks.push({ deliveryId, number, at });
     if (cause === "drain") drained.add(attemptKey(deliveryId, number));
   }
+  const retried = retriedByRecoveries(facts);
   const isAsked = ({ deliveryId, number }: { deliveryId: string; number: number }) =>
-    facts.asked.has(attemptKey(deliveryId, number));
+    facts.asked.has(attemptKey(deliveryId, number)) || retried.has(deliveryId);
   const parkedEarly = earlyAttempts(parks, facts.attempts, isAsked).map(
     (line) => `${line} when it was parked, so a resume would send it at once`,
   );
@@ -35,6 +36,15 @@ export const noneIsEarly: Check = (facts) => {
   ).map((line) => `${line}: see posthaste_early_attempts_total and its log`);
   return [...parkedEarly, ...sentEarly];
 };
+
+/** Returns the deliveries of which a recovery has made an attempt due: those that were there before it. */
+function retriedByRecoveries({ deliveries, recoveries }: Facts): ReadonlySet<string> {
+  const createdAt = new Map(recoveries.map((recovery) => [recovery.id, recovery.created_at]));
+  const retried = deliveries.filter(
+    (row) => row.recovery_id !== null && row.created_at < (createdAt.get(row.recovery_id) ?? 0),
+  );
+  return new Set(retried.map(({ id }) => id));
+}
 
 /**
  * The attempts of a delivery are numbered 1, 2, 3 … up to its count, which is at most that of the schedule.

@@ -1,7 +1,7 @@
 import { MINUTE_MS } from "@posthaste/domain";
 import type { Seen } from "../receivers.ts";
 import { snapshotOf } from "../traffic/numbers.ts";
-import type { Facts, StoredAttempt, StoredChange, StoredDelivery, Waiting } from "./facts.ts";
+import type { Facts, StoredAttempt, StoredChange, StoredDelivery, StoredRecovery, Waiting } from "./facts.ts";
 
 export const NOW = 10_000_000;
 export const AT = 9_000_000;
@@ -11,7 +11,7 @@ export const URL = "http://127.0.0.1:1/0";
 export const delivery = (over: Partial<StoredDelivery & { isDeleted: boolean }> = {}) => ({
   ...{ id: "dlv_0", account_id: GOOD, event_id: "evt_0", event_type: "invoice_sent", subscription_id: 1 },
   ...{ state: "succeeded", attempts: 1, next_attempt_at: null, reconcile_after: null, created_at: AT },
-  ...{ started_at: null, ended_reason: null, isDeleted: false },
+  ...{ started_at: null, ended_reason: null, recovery_id: null, isDeleted: false },
   ...over,
 });
 export const attempt = (over: Partial<StoredAttempt> = {}) => ({
@@ -58,6 +58,12 @@ export const subscription = {
   ...{ draining: 0, ending: 0, ended_at: null },
 };
 export const known = { account: "good", eventType: "invoice_sent", knownAt: 0, secret: undefined } as const;
+
+export const recovery = (over: Partial<StoredRecovery> = {}): StoredRecovery => ({
+  ...{ id: 1, account_id: GOOD, kind: "recover", subscription_id: null, state: "completed" },
+  ...{ until_at: NOW, created_at: AT, ended_at: AT },
+  ...over,
+});
 
 /** One event to one steady receiver, without a problem. */
 export const FACTS: Facts = {

@@ -71,6 +71,7 @@ export type StoredDelivery = {
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_reason: string | null;
+  readonly recovery_id: number | null;
 };
 
 /** A started delivery at a time. */

@@ -8,10 +8,10 @@ import {
   delivery,
   ERASED,
   FACTS,
-  GOOD,
   known,
   NOW,
   others,
+  recovery,
   seen,
   sentTwice,
   subscription,
@@ -37,6 +37,17 @@ describe("a run finds", () => {
       "early",
       "a retry before its time",
       {
+        attempts: [attempt({ outcome: "status", status: 500 }), attempt({ number: 2 })],
+        seen: [seen({ answered: 500 }), seen({ attempt: 2 })],
+      },
+      /attempt 2 was \d+ ms early/,
+    ],
+    [
+      "early",
+      "a retry before its time of a delivery that a recovery has created",
+      {
+        deliveries: [delivery({ recovery_id: 7 })],
+        recoveries: [recovery({ id: 7, created_at: AT })],
         attempts: [attempt({ outcome: "status", status: 500 }), attempt({ number: 2 })],
         seen: [seen({ answered: 500 }), seen({ attempt: 2 })],
       },
@@ -161,6 +172,16 @@ test("a retry that waits by the schedule, in line or overdue keeps its time", ()
   expect(linesOf(findingsFrom({ ...FACTS, waiting: times }))).toEqual([]);
 });
 
+test("a retry before its time is asked for by a recovery of what waited", () => {
+  const facts = {
+    deliveries: [delivery({ recovery_id: 7, attempts: 2 })],
+    recoveries: [recovery({ id: 7, created_at: AT + 1 })],
+    attempts: [attempt({ outcome: "status", status: 500 }), attempt({ number: 2 })],
+    seen: [seen({ answered: 500 }), seen({ attempt: 2 })],
+  };
+  expect(findingsFrom({ ...FACTS, ...facts }).broken.early).toEqual([]);
+});
+
 test("a workflow of a delivery that has ended may wait until its next attempt is due", () => {
   const workflow = { deliveryId: "dlv_0", standing: { kind: "running", nextAttemptAt: NOW + 1 } } as const;
   expect(linesOf(findingsFrom({ ...FACTS, workflowsOfEnded: [workflow] }))).toEqual([]);
@@ -206,12 +227,7 @@ describe("an event that one URL was sent by two subscriptions", () => {
       { ...subscription, state: "ended", ended_at: AT + 4_000 },
       { ...subscription, id: 2 },
     ],
-    recoveries: [
-      {
-        ...{ id: 1, account_id: GOOD, kind: "replay", subscription_id: 2, state: "completed" },
-        ...{ until_at: NOW, created_at: AT, ended_at: REPLAYED_AT },
-      },
-    ],
+    recoveries: [recovery({ kind: "replay", subscription_id: 2, ended_at: REPLAYED_AT })],
     deliveries: [delivery(), delivery({ id: second, subscription_id: 2, created_at: REPLAYED_AT })],
     attempts: [attempt(), attempt({ delivery_id: second })],
     changes: [

@@ -53,7 +53,7 @@ export async function gatherFacts(
     ["id"],
     [
       ...["id", "account_id", "event_id", "event_type", "subscription_id", "state", "attempts"],
-      ...["next_attempt_at", "reconcile_after", "created_at", "started_at", "ended_reason"],
+      ...["next_attempt_at", "reconcile_after", "created_at", "started_at", "ended_reason", "recovery_id"],
     ],
   );
   const erasures = await readAll<StoredErasure>(store, {

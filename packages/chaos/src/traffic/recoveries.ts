@@ -1,3 +1,4 @@
+import { DeliveryState } from "@posthaste/contracts/delivery";
 import { NEVER_ACCEPTS } from "../receivers.ts";
 import { isRefusedForNow, unlessRefused, type World } from "../world.ts";
 import type { TrafficMaker } from "./kind.ts";
@@ -5,9 +6,14 @@ import type { TrafficMaker } from "./kind.ts";
 /** Deliveries that one act cancels. */
 const CANCELLED_AT_ONCE = 5;
 
+/** What waits is made due as well; the others are the default. */
+const WAITING_AND_FAILED = [
+  ...[DeliveryState.STARTED, DeliveryState.EXHAUSTED, DeliveryState.BLOCKED, DeliveryState.CANCELLED],
+];
+
 /**
  * Cancels deliveries of the hostile account that wait for a retry, and recovers what was cancelled. Some
- * recoveries are paused, and go on at the next act.
+ * recoveries also send what waits for a retry, and some are paused, and go on at the next act.
  */
 export const recoveries: TrafficMaker = async (world) => {
   const { insist } = world.callers.hostile;
@@ -27,8 +33,9 @@ export const recoveries: TrafficMaker = async (world) => {
       }
       const ratePerSecond = random.between(1, 50);
       const isPaused = random.between(0, 1) === 1;
+      const states = random.between(0, 1) === 1 ? WAITING_AND_FAILED : [];
       const recovering = insist(
-        (client) => client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond }),
+        (client) => client.deliveries.recoverDeliveries({ since: { seconds: 0n }, ratePerSecond, states }),
         isRefusedForNow,
       );
       const id = (await unlessRefused(recovering, isRefusedForNow))?.recovery?.id;

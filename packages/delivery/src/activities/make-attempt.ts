@@ -1,5 +1,6 @@
 import {
   ATTEMPT_TIMEOUT_MS,
+  type DeliveryId,
   type DeliveryState,
   type DisableRule,
   type Outcome,
@@ -40,6 +41,11 @@ export type AttemptDeps = {
   readonly shares: { readonly first: Shares; readonly retries: Shares };
   /** The places of this process's attempts at each host, of all kinds. Default: any number. */
   readonly hosts?: HostPlaces | undefined;
+  /**
+   * Tells the activity of a waiting delivery that its next attempt is due; see `client/retry-now.ts`.
+   * Default: that is left to the reconciler.
+   */
+  readonly retryNow?: (id: DeliveryId) => Promise<unknown>;
   /** Default: none. */
   readonly observer?: AttemptObserver;
   /** Default: no tracing. */

@@ -22,6 +22,7 @@ import { up as endedByUrl } from "./migrations/0012-ended-by-url.ts";
 import { up as urlOfAttempts } from "./migrations/0013-url-of-attempts.ts";
 import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
 import { up as provenHosts } from "./migrations/0015-proven-hosts.ts";
+import { up as recoveriesOfWaiting } from "./migrations/0016-recoveries-of-waiting.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -42,6 +43,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0013-url-of-attempts": urlOfAttempts,
   "0014-replay-in-order": replayInOrder,
   "0015-proven-hosts": provenHosts,
+  "0016-recoveries-of-waiting": recoveriesOfWaiting,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

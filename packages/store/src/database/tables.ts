@@ -261,11 +261,15 @@ export type Tables = {
     until_at: number;
     dry_run: number;
     rate_per_second: number;
+    /** JSON: a `RecoveryFilter`; null: an earlier release made it, which had none. */
+    filter: Generated<string | null>;
     /** The last delivery or event examined. */
     cursor_id: string;
     examined: number;
     made: number;
     left_out: number;
+    /** JSON: how many were left out, by reason; null: none yet, or by an earlier release. */
+    left_out_by: Generated<string | null>;
     parked: number;
     /** When its workflow was last known to run; null: not started yet. */
     workflow_at: number | null;
@@ -333,6 +337,10 @@ export type Tables = {
     started_at: number | null;
     ended_at: number | null;
     ended_reason: string | null;
+    /** The delivery of the same event that this one sends again; null: none. */
+    resend_of: Generated<DeliveryId | null>;
+    /** The recovery or replay that created it, or the last one that asked for its retry; null: none. */
+    recovery_id: Generated<RecoveryId | null>;
   };
   /** Append-only: every change of a delivery's state or number of attempts. */
   delivery_changes: {

@@ -5,6 +5,7 @@ import {
   type EventId,
   isTerminal,
   type Outcome,
+  type RecoveryId,
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
@@ -15,6 +16,7 @@ import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { isNextAttempt, type LockedDelivery, lockDelivery, moveAll } from "./move.ts";
+import { type Traits, whereTraits } from "./traits.ts";
 
 /** One event on its way to one subscription. */
 export type Delivery = {
@@ -36,6 +38,10 @@ export type Delivery = {
   readonly isTest: boolean;
   /** The trace context of its ingest; null: it was not traced. */
   readonly traceparent: string | null;
+  /** The delivery that this one sends again; null: none, or an earlier release made it. */
+  readonly resendOf: DeliveryId | null;
+  /** The recovery or replay that created it, or the last one that asked for its retry; null: none. */
+  readonly recoveryId: RecoveryId | null;
 };
 
 /** The reconciler checks a requested retry after this: it should have begun within a second. */
@@ -54,6 +60,27 @@ export async function getDelivery(
   return row && deliveryOf(row);
 }
 
+/**
+ * Returns the newest delivery that sends this one again; undefined: none.
+ *
+ * @param delivery a delivery of the caller's account
+ */
+export async function resentAs(
+  store: Store,
+  { id, eventId, subscriptionId }: Pick<Delivery, "id" | "eventId" | "subscriptionId">,
+): Promise<DeliveryId | undefined> {
+  const row = await store.db
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
+    .select("id")
+    .where("event_id", "=", eventId)
+    .where("subscription_id", "=", subscriptionId)
+    .where("resend_of", "=", id)
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.id;
+}
+
 export type DeliveryFilter = {
   readonly accountId: AccountId;
   readonly subscriptionId?: SubscriptionId;
@@ -67,10 +94,7 @@ export type DeliveryFilter = {
   readonly limit: number;
 };
 
-/**
- * How many deliveries are examined in a search for one event type. There is no index by type, because every
- * ingest would pay for it; reading this many takes some milliseconds.
- */
+/** How many deliveries a search for traits examines; reading this many takes some milliseconds. */
 const EXAMINED_MAX = 10_000;
 
 /** Returns an account's deliveries before `before`, newest first, by any combination of filters. */
@@ -80,15 +104,15 @@ export async function listDeliveries(store: Store, filter: DeliveryFilter): Prom
 }
 
 /**
- * Returns deliveries of one event type, like {@link listDeliveries}.
+ * Returns deliveries with these traits, like {@link listDeliveries}.
  *
  * @param filter.examinedMax how many deliveries are examined. Default: {@link EXAMINED_MAX}
  * @returns `examinedTo`: the search stopped at this delivery with fewer than `limit` found; continue before
  *   it
  */
-export async function listDeliveriesOfType(
+export async function searchDeliveries(
   store: Store,
-  filter: DeliveryFilter & { readonly eventType: string; readonly examinedMax?: number },
+  filter: DeliveryFilter & { readonly traits: Traits; readonly examinedMax?: number },
 ): Promise<{ rows: Delivery[]; examinedTo: DeliveryId | undefined }> {
   const { examinedMax = EXAMINED_MAX } = filter;
   const examined = filtered(store, filter).select("id").limit(examinedMax);
@@ -96,7 +120,7 @@ export async function listDeliveriesOfType(
     .selectFrom(examined.as("examined"))
     .innerJoin("deliveries", "deliveries.id", "examined.id")
     .selectAll("deliveries")
-    .where("deliveries.event_type", "=", filter.eventType)
+    .where(whereTraits(filter.traits))
     .orderBy("deliveries.id", "desc")
     .limit(filter.limit)
     .execute();
@@ -225,5 +249,7 @@ export function deliveryOf(row: Selectable<Tables["deliveries"]>): Delivery {
     endedReason: row.ended_reason,
     isTest: row.test === 1,
     traceparent: row.traceparent,
+    resendOf: row.resend_of,
+    recoveryId: row.recovery_id,
   };
 }

@@ -1,4 +1,4 @@
-import type { AccountId, CreationCause, EventId } from "@posthaste/domain";
+import type { AccountId, CreationCause, DeliveryId, EventId, RecoveryId } from "@posthaste/domain";
 import type { Insertable } from "kysely";
 import { Contended } from "../database/contended.ts";
 import { newDeliveryId } from "../database/ids.ts";
@@ -19,6 +19,10 @@ export type DeliveryOrigin = {
   readonly traceparent?: string | null | undefined;
   /** Its first attempt comes after those before it. Default: when it can. */
   readonly isInOrder?: boolean;
+  /** The delivery that it sends again. Default: none. */
+  readonly resendOf?: DeliveryId;
+  /** The recovery or replay that creates it. Default: none. */
+  readonly recoveryId?: RecoveryId;
 };
 
 /** Returns the row of one event's delivery to one match. */
@@ -36,6 +40,8 @@ export function deliveryRow(origin: DeliveryOrigin, match: Match): DeliveryRow {
     test: 0,
     in_order: origin.isInOrder === true ? 1 : 0,
     traceparent: origin.traceparent ?? null,
+    resend_of: origin.resendOf ?? null,
+    recovery_id: origin.recoveryId ?? null,
     created_at: origin.now,
   };
 }

@@ -55,7 +55,7 @@ export async function resendDelivery(
     const open = await openDelivery(store, tx, eventId, subscriptionId);
     if (open !== undefined) return { delivery: open, resent: false };
     const row = deliveryRow(
-      { accountId, eventId, eventType, now, traceparent: original.traceparent },
+      { accountId, eventId, eventType, now, traceparent: original.traceparent, resendOf: id },
       // Ingest reaches a URL once per event. A random key lets this delivery exist besides that one.
       {
         subscriptionId,

@@ -1,4 +1,4 @@
-import type { EventId, SubscriptionId } from "@posthaste/domain";
+import type { EventId, LeftOutReason, SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
@@ -50,7 +50,7 @@ export async function receiversOn(
 }
 
 /**
- * Returns which of these events were tests, or have a delivery to one of the receivers, or were accepted from
+ * Returns, with the reason, which of these events were tests, or have a delivery to one of the receivers, or were accepted from
  * a subscription on the URL that has ended. What has failed is for a recovery to send again, unless its
  * subscription has ended.
  *
@@ -66,10 +66,10 @@ export async function deliveredTo(
     readonly receivers: readonly SubscriptionId[];
     readonly since: number;
   },
-): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
+): Promise<Map<string, LeftOutReason>> {
+  const delivered = new Map<string, LeftOutReason>();
+  if (ids.length === 0) return delivered;
   const { subscription, receivers, since } = to;
-  const delivered = new Set(await testsAmong(tx, ids));
   const atOnce = Math.min(SUBSCRIPTIONS_AT_ONCE, Math.ceil(PAIRS_AT_ONCE / ids.length));
   for (let from = 0; from < receivers.length; from += atOnce) {
     const rows = await tx
@@ -78,11 +78,12 @@ export async function deliveredTo(
       .where("event_id", "in", ids)
       .where("subscription_id", "in", receivers.slice(from, from + atOnce))
       .execute();
-    for (const row of rows) delivered.add(row.event_id);
+    for (const row of rows) delivered.set(row.event_id, "already_sent");
   }
   const [accountId, keys] = [subscription.account_id, [subscription.target_hash]];
   const accepted = await acceptedBeforeEnd(store, tx, { accountId, eventIds: ids, keys, since });
-  for (const { eventId } of accepted) delivered.add(eventId);
+  for (const { eventId } of accepted) delivered.set(eventId, "already_sent");
+  for (const id of await testsAmong(tx, ids)) delivered.set(id, "test");
   return delivered;
 }
 

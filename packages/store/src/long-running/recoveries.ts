@@ -1,6 +1,8 @@
 import {
   type AccountId,
+  type LeftOutReason,
   MINUTE_MS,
+  type RecoverableState,
   type RecoveryId,
   type RecoveryKind,
   type RecoveryState,
@@ -15,11 +17,12 @@ import type { ListByAccount, PageByAccount } from "../database/list-by-account.t
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
+import type { Traits } from "../deliveries/traits.ts";
 import { resumeIn } from "../lifecycle/park-deliveries.ts";
 import { hasEnded, lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { listUnstarted } from "./list-unstarted.ts";
 
-/** A recovery of deliveries that failed, or a replay of events from before a subscription. */
+/** A recovery of deliveries that failed or wait, or a replay of events from before a subscription. */
 export type Recovery = {
   readonly id: RecoveryId;
   readonly accountId: AccountId;
@@ -36,11 +39,27 @@ export type Recovery = {
   readonly examined: number;
   readonly made: number;
   readonly leftOut: number;
+  /** How many were left out, by reason. Those that an earlier release left out have none. */
+  readonly leftOutBy: Readonly<Partial<Record<LeftOutReason, number>>>;
+  readonly filter: RecoveryFilter;
   /** At most {@link PARKED_COUNTED_MAX}. */
   readonly parked: number;
   readonly createdAt: number;
   readonly endedAt: number | null;
 };
+
+/** What a recovery sends; a replay has no states, only event types. */
+export type RecoveryFilter = Omit<Traits, "recoveryId"> & {
+  /** Default: {@link FAILED_STATES}. */
+  readonly states?: readonly RecoverableState[];
+};
+
+/** What a recovery sends by default: the schedule was used up, the target may not be called, or cancelled. */
+export const FAILED_STATES = [
+  "exhausted",
+  "blocked",
+  "cancelled",
+] as const satisfies readonly RecoverableState[];
 
 /**
  * Recoveries and replays of one account that have not ended. One examines thousands of deliveries a second,
@@ -73,10 +92,12 @@ export async function createRecovery(
     untilAt: number;
     isDryRun: boolean;
     ratePerSecond: number;
+    /** Default: every failed delivery; of a replay: every event. */
+    filter?: RecoveryFilter;
     now: number;
   },
 ): Promise<Recovery> {
-  const { accountId, kind, subscriptionId, sinceAt, isDryRun, now } = input;
+  const { accountId, kind, subscriptionId, sinceAt, isDryRun, filter = {}, now } = input;
   return await transact(store, async (tx) => {
     // Held until the end: two calls do not both find the last room.
     await lockAccount(store, tx, accountId);
@@ -109,6 +130,7 @@ export async function createRecovery(
         until_at: Math.min(input.untilAt, now),
         dry_run: isDryRun ? 1 : 0,
         rate_per_second: input.ratePerSecond,
+        filter: Object.keys(filter).length === 0 ? null : JSON.stringify(filter),
         cursor_id: kind === "recover" ? leastDeliveryId(from) : leastEventId(from),
         examined: 0,
         made: 0,
@@ -248,6 +270,8 @@ export function recoveryOf(row: Selectable<Tables["recoveries"]>): Recovery {
     examined: row.examined,
     made: row.made,
     leftOut: row.left_out,
+    leftOutBy: row.left_out_by === null ? {} : JSON.parse(row.left_out_by),
+    filter: row.filter === null ? {} : JSON.parse(row.filter),
     parked: row.parked,
     createdAt: row.created_at,
     endedAt: row.ended_at,

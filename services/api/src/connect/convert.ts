@@ -13,6 +13,7 @@ import {
   DeliverySchema,
   GetEventResponseSchema,
   DeliveryState as ProtoDeliveryState,
+  LeftOutReason as ProtoLeftOutReason,
   Outcome as ProtoOutcome,
   RecoveryKind as ProtoRecoveryKind,
   RecoveryState as ProtoRecoveryState,
@@ -34,23 +35,27 @@ import {
   type DeliveryState,
   LANES,
   type Lane,
+  LEFT_OUT_REASONS,
+  type LeftOutReason,
   OUTCOMES,
+  type Outcome,
   RECOVERY_KINDS,
   RECOVERY_STATES,
   SUBSCRIPTION_STATES,
 } from "@posthaste/domain";
-import type {
-  Account,
-  Attempt,
-  Delivery,
-  DeliveryChange,
-  Erasure,
-  Recovery,
-  SigningKey,
-  StoredEvent,
-  Subscription,
-  SubscriptionHealth,
-  Token,
+import {
+  type Account,
+  type Attempt,
+  type Delivery,
+  type DeliveryChange,
+  type Erasure,
+  FAILED_STATES,
+  type Recovery,
+  type SigningKey,
+  type StoredEvent,
+  type Subscription,
+  type SubscriptionHealth,
+  type Token,
 } from "@posthaste/store";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
 import { enumOf, nameOf } from "./enum-of.ts";
@@ -61,6 +66,7 @@ const PROTO_OUTCOMES = enumOf(OUTCOMES, ProtoOutcome);
 const PROTO_ACCEPTANCES = enumOf(ACCEPTANCES, ProtoAcceptance);
 const PROTO_RECOVERY_KINDS = enumOf(RECOVERY_KINDS, ProtoRecoveryKind);
 const PROTO_RECOVERY_STATES = enumOf(RECOVERY_STATES, ProtoRecoveryState);
+const PROTO_LEFT_OUT_REASONS = enumOf(LEFT_OUT_REASONS, ProtoLeftOutReason);
 const PROTO_LANES = enumOf(LANES, ProtoLane);
 
 /** Returns undefined for unspecified: the default or no change. */
@@ -71,6 +77,11 @@ export function acceptanceFrom(acceptance: ProtoAcceptance): Acceptance | undefi
 /** Returns undefined for unspecified: any state. */
 export function deliveryStateFrom(state: ProtoDeliveryState): DeliveryState | undefined {
   return nameOf(PROTO_DELIVERY_STATES, state);
+}
+
+/** Returns undefined for unspecified. */
+export function outcomeFrom(outcome: ProtoOutcome): Outcome | undefined {
+  return nameOf(PROTO_OUTCOMES, outcome);
 }
 
 export function subscriptionTo(subscription: Subscription) {
@@ -136,6 +147,8 @@ export function deliveryTo(delivery: Delivery, names: Names, workflowUrl = "") {
     test: delivery.isTest,
     workflowId: names.delivery(delivery.id),
     workflowUrl,
+    resendOf: delivery.resendOf ?? "",
+    recoveryId: delivery.recoveryId ?? 0,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),
   });
@@ -183,6 +196,9 @@ export function eventTo(event: StoredEvent) {
 }
 
 export function recoveryTo(recovery: Recovery, names: Names) {
+  const { kind, filter, leftOutBy } = recovery;
+  const { states = FAILED_STATES, eventTypes = [], outcomes = [], statuses = [], attemptsMin = 0 } = filter;
+  const reasons = Object.entries(leftOutBy) as [LeftOutReason, number][];
   return create(RecoverySchema, {
     id: recovery.id,
     kind: PROTO_RECOVERY_KINDS[recovery.kind],
@@ -198,6 +214,15 @@ export function recoveryTo(recovery: Recovery, names: Names) {
     parked: BigInt(recovery.parked),
     createdAt: timestampFromMs(recovery.createdAt),
     workflowId: names.recovery(recovery.id),
+    leftOutBy: reasons.map(([reason, count]) => ({
+      reason: PROTO_LEFT_OUT_REASONS[reason],
+      count: BigInt(count),
+    })),
+    states: kind === "recover" ? states.map((state) => PROTO_DELIVERY_STATES[state]) : [],
+    eventTypes: [...eventTypes],
+    outcomes: outcomes.map((outcome) => PROTO_OUTCOMES[outcome]),
+    statuses: [...statuses],
+    attemptsMin,
     ...optional("endedAt", recovery.endedAt),
   });
 }

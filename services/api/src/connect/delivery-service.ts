@@ -1,12 +1,6 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "@posthaste/contracts/delivery";
-import {
-  type DeliveryId,
-  decodePageToken,
-  type EventId,
-  Refusal,
-  type SubscriptionId,
-} from "@posthaste/domain";
+import { type DeliveryId, type EventId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   cancelDelivery,
   type Delivery,
@@ -14,18 +8,19 @@ import {
   getEvent,
   listAttempts,
   listDeliveries,
-  listDeliveriesOfType,
   requestRetry,
   resendDelivery,
+  resentAs,
+  searchDeliveries,
 } from "@posthaste/store";
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./call-values.ts";
-import { attemptTo, changeTo, deliveryStateFrom, deliveryTo, eventTo } from "./convert.ts";
+import { attemptTo, changeTo, deliveryTo, eventTo } from "./convert.ts";
+import { deliveryFilterFrom, traitsFrom } from "./delivery-filters.ts";
 import { page, partialPage } from "./page.ts";
-import { pointInTime } from "./point-in-time.ts";
-import { recoveryCalls } from "./recovery-calls.ts";
+import { recoveryCalls, recoveryNamed } from "./recovery-calls.ts";
 
 type DeliveryParts = Pick<
   Deps,
@@ -62,32 +57,27 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
 
     async getDelivery(request, context) {
       const { accountId } = callerOf(context);
-      const delivery = await getDelivery(store, { accountId, id: request.id as DeliveryId });
-      return { delivery: shown(context, found(delivery, request.id)) };
+      const delivery = found(
+        await getDelivery(store, { accountId, id: request.id as DeliveryId }),
+        request.id,
+      );
+      return { delivery: shown(context, delivery), resentAs: (await resentAs(store, delivery)) ?? "" };
     },
 
     async listDeliveries(request, context) {
       const { accountId } = callerOf(context);
-      const state = deliveryStateFrom(request.state);
-      const { createdFrom, createdBefore, pageToken } = request;
-      const { subscriptionId, eventId, eventType } = request;
-      const filter = {
-        accountId,
-        ...(subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId }),
-        ...(eventId === "" ? {} : { eventId: eventId as EventId }),
-        ...(state === undefined ? {} : { state }),
-        ...(createdFrom === undefined ? {} : { createdFrom: pointInTime(createdFrom, "created_from") }),
-        ...(createdBefore === undefined
-          ? {}
-          : { createdBefore: pointInTime(createdBefore, "created_before") }),
-        ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as DeliveryId }),
+      const { recoveryId } = request;
+      const recovery = recoveryId === 0 ? undefined : await recoveryNamed(store, accountId, recoveryId);
+      const filter = deliveryFilterFrom(accountId, request, recovery);
+      const traits = {
+        ...traitsFrom(request),
+        ...(request.eventType === "" ? {} : { eventTypes: [request.eventType] }),
+        ...(recovery === undefined ? {} : { recoveryId: recovery.id }),
       };
       const { rows, nextPageToken } =
-        eventType === ""
+        Object.keys(traits).length === 0
           ? await page(request, (limit) => listDeliveries(store, { ...filter, limit }))
-          : await partialPage(request, (limit) =>
-              listDeliveriesOfType(store, { ...filter, eventType, limit }),
-            );
+          : await partialPage(request, (limit) => searchDeliveries(store, { ...filter, traits, limit }));
       return { deliveries: rows.map((row) => shown(context, row)), nextPageToken };
     },
 

@@ -5,16 +5,26 @@ import type {
   ReplayEventsRequest,
 } from "@posthaste/contracts/delivery";
 import {
+  type AccountId,
   decodePageToken,
   type RecoveryId,
   type RecoveryKind,
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
-import { changeRecovery, createRecovery, getRecovery, listRecoveries, type Recovery } from "@posthaste/store";
+import {
+  changeRecovery,
+  createRecovery,
+  getRecovery,
+  listRecoveries,
+  type Recovery,
+  type RecoveryFilter,
+  type Store,
+} from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./call-values.ts";
 import { recoveryTo } from "./convert.ts";
+import { eventTypesFrom, recoveryFilterFrom } from "./delivery-filters.ts";
 import { page } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 
@@ -43,6 +53,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
   const start = async (
     kind: RecoveryKind,
     request: RecoverDeliveriesRequest | ReplayEventsRequest,
+    filter: RecoveryFilter,
     context: HandlerContext,
   ) => {
     const at = now();
@@ -53,6 +64,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
       ...rangeOf(request, at),
       isDryRun: request.dryRun,
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
+      filter,
       now: at,
     });
     nudge();
@@ -72,12 +84,11 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     return { recovery: recoveryTo(recovery, names) };
   };
   return {
-    recoverDeliveries: (request, context) => start("recover", request, context),
-    replayEvents: (request, context) => start("replay", request, context),
+    recoverDeliveries: (request, context) => start("recover", request, recoveryFilterFrom(request), context),
+    replayEvents: (request, context) => start("replay", request, eventTypesFrom(request), context),
     async getRecovery(request, context) {
-      const id = request.id as RecoveryId;
       const { accountId } = callerOf(context);
-      return { recovery: recoveryTo(found(await getRecovery(store, { accountId, id }), id), names) };
+      return { recovery: recoveryTo(await recoveryNamed(store, accountId, request.id), names) };
     },
     async listRecoveries(request, context) {
       const { accountId } = callerOf(context);
@@ -113,6 +124,12 @@ function rangeOf(
   if (until !== undefined && untilAt <= sinceAt)
     throw new Refusal("invalid", "until must be later than since", { field: "until" });
   return { sinceAt, untilAt };
+}
+
+/** @throws Refusal `not_found` */
+export async function recoveryNamed(store: Store, accountId: AccountId, number: number): Promise<Recovery> {
+  const id = number as RecoveryId;
+  return found(await getRecovery(store, { accountId, id }), id);
 }
 
 function found(recovery: Recovery | undefined, id: RecoveryId): Recovery {

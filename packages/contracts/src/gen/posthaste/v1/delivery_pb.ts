@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSK3AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkiiQMKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKB291dGNvbWUYBCABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRISCgphY2NlcHRhbmNlGAUgASgJEg4KBnN0YXR1cxgGIAEoBRIuChByZXNwb25zZV9oZWFkZXJzGAcgAygLMhQucG9zdGhhc3RlLnYxLkhlYWRlchIVCg1yZXNwb25zZV9ib2R5GAggASgMEhoKEnJlc3BvbnNlX3RydW5jYXRlZBgJIAEoCBIPCgdhZGRyZXNzGAogASgJEg4KBmRldGFpbBgLIAEoCRISCgp0YXJnZXRfdXJsGAwgASgJEi0KD3JlcXVlc3RfaGVhZGVycxgNIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXIiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiTAoOUGxhbm5lZEF0dGVtcHQSDgoGbnVtYmVyGAEgASgFEioKBmR1ZV9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLAoPR2V0RXZlbnRSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgInUKEEdldEV2ZW50UmVzcG9uc2USCgoCaWQYASABKAkSEgoKZXZlbnRfdHlwZRgCIAEoCRIRCglkYXRhX2pzb24YAyABKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoSR2V0RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIj8KE0dldERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnki0gIKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASHQoIZXZlbnRfaWQYAiABKAlCC7pICHIGGEC6AQEgEjQKBXN0YXRlGAMgASgOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGVCCLpIBYIBAhABEjAKDGNyZWF0ZWRfZnJvbRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgGIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAxiABBIfCgpldmVudF90eXBlGAggASgJQgu6SAhyBhhAugEBICJdChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEioKCmRlbGl2ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKE0xpc3RBdHRlbXB0c1JlcXVlc3QSIgoLZGVsaXZlcnlfaWQYASABKAlCDbpICnIIEAEYQLoBASAibgoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdBItCgdwbGFubmVkGAIgAygLMhwucG9zdGhhc3RlLnYxLlBsYW5uZWRBdHRlbXB0IjEKFFJldHJ5RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIyChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiMgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkIKFkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiUwoWV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIlgKF1dhdGNoRGVsaXZlcmllc1Jlc3BvbnNlEi0KB2NoYW5nZXMYASADKAsyHC5wb3N0aGFzdGUudjEuRGVsaXZlcnlDaGFuZ2USDgoGY3Vyc29yGAIgASgJIpQCCg5EZWxpdmVyeUNoYW5nZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhcKD3N1YnNjcmlwdGlvbl9pZBgEIAEoBRIqCgVzdGF0ZRgFIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEisKDGxhc3Rfb3V0Y29tZRgHIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAggASgFEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIroDCghSZWNvdmVyeRIKCgJpZBgBIAEoBRIoCgRraW5kGAIgASgOMhoucG9zdGhhc3RlLnYxLlJlY292ZXJ5S2luZBIXCg9zdWJzY3JpcHRpb25faWQYAyABKAUSKgoFc3RhdGUYBCABKA4yGy5wb3N0aGFzdGUudjEuUmVjb3ZlcnlTdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YByABKAgSFwoPcmF0ZV9wZXJfc2Vjb25kGAggASgFEhAKCGV4YW1pbmVkGAkgASgDEgwKBG1hZGUYCiABKAMSEAoIbGVmdF9vdXQYCyABKAMSDgoGcGFya2VkGAwgASgDEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgPIAEoCSLQAQoYUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAAiRQoZUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSLLAQoTUmVwbGF5RXZlbnRzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCIAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBDKYCwoPRGVsaXZlcnlTZXJ2aWNlElcKC0dldERlbGl2ZXJ5EiAucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdERlbGl2ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJaCgxMaXN0QXR0ZW1wdHMSIS5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIDkAIBEk4KCEdldEV2ZW50Eh0ucG9zdGhhc3RlLnYxLkdldEV2ZW50UmVxdWVzdBoeLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlc3BvbnNlIgOQAgESXQoNUmV0cnlEZWxpdmVyeRIiLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJbCg5SZXNlbmREZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXNwb25zZRJgCg5DYW5jZWxEZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXNwb25zZSIDkAICEmUKD1dhdGNoRGVsaXZlcmllcxIkLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLldhdGNoRGVsaXZlcmllc1Jlc3BvbnNlIgOQAgEwARJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSLfAwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkSEQoJcmVzZW5kX29mGBAgASgJEhMKC3JlY292ZXJ5X2lkGBEgASgFIokDCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgdvdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEgoKYWNjZXB0YW5jZRgFIAEoCRIOCgZzdGF0dXMYBiABKAUSLgoQcmVzcG9uc2VfaGVhZGVycxgHIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXISFQoNcmVzcG9uc2VfYm9keRgIIAEoDBIaChJyZXNwb25zZV90cnVuY2F0ZWQYCSABKAgSDwoHYWRkcmVzcxgKIAEoCRIOCgZkZXRhaWwYCyABKAkSEgoKdGFyZ2V0X3VybBgMIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYDSADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkwKDlBsYW5uZWRBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKD0dldEV2ZW50UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJ1ChBHZXRFdmVudFJlc3BvbnNlEgoKAmlkGAEgASgJEhIKCmV2ZW50X3R5cGUYAiABKAkSEQoJZGF0YV9qc29uGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KEkdldERlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJSChNHZXREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhEKCXJlc2VudF9hcxgCIAEoCSLyAwoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIdCghldmVudF9pZBgCIAEoCUILukgIcgYYQLoBASASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEEh8KCmV2ZW50X3R5cGUYCCABKAlCC7pICHIGGEC6AQEgEjoKCG91dGNvbWVzGAkgAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAogAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCyABKAVCCbpIBhoEGA4oABIcCgtyZWNvdmVyeV9pZBgMIAEoBUIHukgEGgIoACJdChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEioKCmRlbGl2ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKE0xpc3RBdHRlbXB0c1JlcXVlc3QSIgoLZGVsaXZlcnlfaWQYASABKAlCDbpICnIIEAEYQLoBASAibgoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdBItCgdwbGFubmVkGAIgAygLMhwucG9zdGhhc3RlLnYxLlBsYW5uZWRBdHRlbXB0IjEKFFJldHJ5RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIyChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiMgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkIKFkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiUwoWV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIlgKF1dhdGNoRGVsaXZlcmllc1Jlc3BvbnNlEi0KB2NoYW5nZXMYASADKAsyHC5wb3N0aGFzdGUudjEuRGVsaXZlcnlDaGFuZ2USDgoGY3Vyc29yGAIgASgJIpQCCg5EZWxpdmVyeUNoYW5nZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhcKD3N1YnNjcmlwdGlvbl9pZBgEIAEoBRIqCgVzdGF0ZRgFIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEisKDGxhc3Rfb3V0Y29tZRgHIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAggASgFEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKB0xlZnRPdXQSKwoGcmVhc29uGAEgASgOMhsucG9zdGhhc3RlLnYxLkxlZnRPdXRSZWFzb24SDQoFY291bnQYAiABKAMi+QQKCFJlY292ZXJ5EgoKAmlkGAEgASgFEigKBGtpbmQYAiABKA4yGi5wb3N0aGFzdGUudjEuUmVjb3ZlcnlLaW5kEhcKD3N1YnNjcmlwdGlvbl9pZBgDIAEoBRIqCgVzdGF0ZRgEIAEoDjIbLnBvc3RoYXN0ZS52MS5SZWNvdmVyeVN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgHIAEoCBIXCg9yYXRlX3Blcl9zZWNvbmQYCCABKAUSEAoIZXhhbWluZWQYCSABKAMSDAoEbWFkZRgKIAEoAxIQCghsZWZ0X291dBgLIAEoAxIOCgZwYXJrZWQYDCABKAMSLgoKY3JlYXRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA8gASgJEioKC2xlZnRfb3V0X2J5GBAgAygLMhUucG9zdGhhc3RlLnYxLkxlZnRPdXQSKwoGc3RhdGVzGBEgAygOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGUSEwoLZXZlbnRfdHlwZXMYEiADKAkSJwoIb3V0Y29tZXMYEyADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRIQCghzdGF0dXNlcxgUIAMoBRIUCgxhdHRlbXB0c19taW4YFSABKAUiwQMKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAEkIKBnN0YXRlcxgGIAMoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQhW6SBKSAQ8YASILggEIEAEgACABIAcSKQoLZXZlbnRfdHlwZXMYByADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgEjoKCG91dGNvbWVzGAggAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAkgAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCiABKAVCCbpIBhoEGA4oACJFChlSZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IvYBChNSZXBsYXlFdmVudHNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAASKQoLZXZlbnRfdHlwZXMYBiADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBCruAQoNTGVmdE91dFJlYXNvbhIfChtMRUZUX09VVF9SRUFTT05fVU5TUEVDSUZJRUQQABIgChxMRUZUX09VVF9SRUFTT05fQUxSRUFEWV9TRU5UEAESHAoYTEVGVF9PVVRfUkVBU09OX0FDQ0VQVEVEEAISFwoTTEVGVF9PVVRfUkVBU09OX0RVRRADEiYKIkxFRlRfT1VUX1JFQVNPTl9TVUJTQ1JJUFRJT05fRU5ERUQQBBIYChRMRUZUX09VVF9SRUFTT05fVEVTVBAFEiEKHUxFRlRfT1VUX1JFQVNPTl9FVkVOVF9ERUxFVEVEEAYymAsKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJOCghHZXRFdmVudBIdLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlcXVlc3QaHi5wb3N0aGFzdGUudjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJlCg9XYXRjaERlbGl2ZXJpZXMSJC5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBMAESZAoRUmVjb3ZlckRlbGl2ZXJpZXMSJi5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLlJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USVQoMUmVwbGF5RXZlbnRzEiEucG9zdGhhc3RlLnYxLlJlcGxheUV2ZW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVzcG9uc2USVwoLR2V0UmVjb3ZlcnkSIC5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldFJlY292ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0UmVjb3ZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdFJlY292ZXJpZXNSZXNwb25zZSIDkAIBEl0KDVBhdXNlUmVjb3ZlcnkSIi5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlc3BvbnNlIgOQAgISYAoOUmVzdW1lUmVjb3ZlcnkSIy5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc3VtZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5DYW5jZWxSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -128,6 +128,21 @@ export type Delivery = Message<"posthaste.v1.Delivery"> & {
    * @generated from field: string workflow_url = 15;
    */
   workflowUrl: string;
+
+  /**
+   * The delivery of the same event that this one sends again; empty if it sends none, or if it was created
+   * before these links were stored.
+   *
+   * @generated from field: string resend_of = 16;
+   */
+  resendOf: string;
+
+  /**
+   * The recovery or replay that created it, or the last recovery that made its next attempt due; 0 if none.
+   *
+   * @generated from field: int32 recovery_id = 17;
+   */
+  recoveryId: number;
 };
 
 /**
@@ -398,6 +413,13 @@ export type GetDeliveryResponse = Message<"posthaste.v1.GetDeliveryResponse"> & 
    * @generated from field: posthaste.v1.Delivery delivery = 1;
    */
   delivery?: Delivery | undefined;
+
+  /**
+   * The newest delivery that sends this one again; empty if there is none.
+   *
+   * @generated from field: string resent_as = 2;
+   */
+  resentAs: string;
 };
 
 /**
@@ -408,7 +430,7 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
   messageDesc(file_posthaste_v1_delivery, 7);
 
 /**
- * Filters and a page of deliveries.
+ * Filters and a page of deliveries. A delivery is listed if it meets every filter.
  *
  * @generated from message posthaste.v1.ListDeliveriesRequest
  */
@@ -468,6 +490,35 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
    * @generated from field: string event_type = 8;
    */
   eventType: string;
+
+  /**
+   * Only deliveries whose last attempt had one of these outcomes; none for all. At most 20.
+   *
+   * @generated from field: repeated posthaste.v1.Outcome outcomes = 9;
+   */
+  outcomes: Outcome[];
+
+  /**
+   * Only deliveries whose last answer had one of these statuses, 100 to 599; none for all. At most 50.
+   *
+   * @generated from field: repeated int32 statuses = 10;
+   */
+  statuses: number[];
+
+  /**
+   * Only deliveries with at least this many attempts, up to 14; 0 for all.
+   *
+   * @generated from field: int32 attempts_min = 11;
+   */
+  attemptsMin: number;
+
+  /**
+   * Only deliveries that this recovery or replay created, or made due; 0 for all. NOT_FOUND if the account
+   * has no such recovery.
+   *
+   * @generated from field: int32 recovery_id = 12;
+   */
+  recoveryId: number;
 };
 
 /**
@@ -823,7 +874,35 @@ export const DeliveryChangeSchema: GenMessage<DeliveryChange> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 20);
 
 /**
- * A recovery of failed deliveries, or a replay of events.
+ * How many a recovery or replay left out for one reason.
+ *
+ * @generated from message posthaste.v1.LeftOut
+ */
+export type LeftOut = Message<"posthaste.v1.LeftOut"> & {
+  /**
+   * The reason.
+   *
+   * @generated from field: posthaste.v1.LeftOutReason reason = 1;
+   */
+  reason: LeftOutReason;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message posthaste.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 21);
+
+/**
+ * A recovery of deliveries, or a replay of events.
  *
  * @generated from message posthaste.v1.Recovery
  */
@@ -878,30 +957,28 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
   dryRun: boolean;
 
   /**
-   * The maximum number of deliveries created per second.
+   * The maximum number of deliveries created, or made due, per second.
    *
    * @generated from field: int32 rate_per_second = 8;
    */
   ratePerSecond: number;
 
   /**
-   * Failed deliveries (of a replay: events) examined so far.
+   * Deliveries (of a replay: events) that meet its filters and were examined so far.
    *
    * @generated from field: int64 examined = 9;
    */
   examined: bigint;
 
   /**
-   * Deliveries created so far; in a dry run, deliveries that would be created.
+   * Deliveries created, or made due, so far; in a dry run, those that would be.
    *
    * @generated from field: int64 made = 10;
    */
   made: bigint;
 
   /**
-   * Deliveries or events left out so far: already sent again (of a replay: events that already have a
-   * delivery), accepted by an attempt that was under way when they were cancelled, of an ended subscription,
-   * of a test, or erased.
+   * Deliveries or events left out so far, for any reason.
    *
    * @generated from field: int64 left_out = 11;
    */
@@ -935,6 +1012,48 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
    * @generated from field: string workflow_id = 15;
    */
   workflowId: string;
+
+  /**
+   * How many were left out, by reason. What an earlier release left out has no reason.
+   *
+   * @generated from field: repeated posthaste.v1.LeftOut left_out_by = 16;
+   */
+  leftOutBy: LeftOut[];
+
+  /**
+   * Of a recovery: the states whose deliveries it sends.
+   *
+   * @generated from field: repeated posthaste.v1.DeliveryState states = 17;
+   */
+  states: DeliveryState[];
+
+  /**
+   * The event types it is for; none for all.
+   *
+   * @generated from field: repeated string event_types = 18;
+   */
+  eventTypes: string[];
+
+  /**
+   * Of a recovery: the outcomes it is for; none for all.
+   *
+   * @generated from field: repeated posthaste.v1.Outcome outcomes = 19;
+   */
+  outcomes: Outcome[];
+
+  /**
+   * Of a recovery: the statuses it is for; none for all.
+   *
+   * @generated from field: repeated int32 statuses = 20;
+   */
+  statuses: number[];
+
+  /**
+   * Of a recovery: the attempts a delivery must have had; 0 for any.
+   *
+   * @generated from field: int32 attempts_min = 21;
+   */
+  attemptsMin: number;
 };
 
 /**
@@ -942,10 +1061,10 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
  * Use `create(RecoverySchema)` to create a new message.
  */
 export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 21);
+  messageDesc(file_posthaste_v1_delivery, 22);
 
 /**
- * The deliveries to send again.
+ * The deliveries to send. Those are sent that meet every filter.
  *
  * @generated from message posthaste.v1.RecoverDeliveriesRequest
  */
@@ -980,11 +1099,48 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
   dryRun: boolean;
 
   /**
-   * The maximum number of deliveries created per second, 1 to 1,000. Default (0): 100.
+   * The maximum number of deliveries created, or made due, per second, 1 to 1,000. Default (0): 100.
    *
    * @generated from field: int32 rate_per_second = 5;
    */
   ratePerSecond: number;
+
+  /**
+   * The states whose deliveries to send: STARTED (waiting for a retry, which is then made now), EXHAUSTED,
+   * BLOCKED, CANCELLED, SUCCEEDED (sent again although it was accepted). Default (none): EXHAUSTED, BLOCKED
+   * and CANCELLED. PENDING and PARKED are refused: these are sent without a recovery.
+   *
+   * @generated from field: repeated posthaste.v1.DeliveryState states = 6;
+   */
+  states: DeliveryState[];
+
+  /**
+   * Only deliveries of these event types; none for all. At most 50.
+   *
+   * @generated from field: repeated string event_types = 7;
+   */
+  eventTypes: string[];
+
+  /**
+   * Only deliveries whose last attempt had one of these outcomes; none for all. At most 20.
+   *
+   * @generated from field: repeated posthaste.v1.Outcome outcomes = 8;
+   */
+  outcomes: Outcome[];
+
+  /**
+   * Only deliveries whose last answer had one of these statuses, 100 to 599; none for all. At most 50.
+   *
+   * @generated from field: repeated int32 statuses = 9;
+   */
+  statuses: number[];
+
+  /**
+   * Only deliveries with at least this many attempts, up to 14; 0 for all.
+   *
+   * @generated from field: int32 attempts_min = 10;
+   */
+  attemptsMin: number;
 };
 
 /**
@@ -992,7 +1148,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
  * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
  */
 export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 22);
+  messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
  * The recovery.
@@ -1013,7 +1169,7 @@ export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesR
  * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
  */
 export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 23);
+  messageDesc(file_posthaste_v1_delivery, 24);
 
 /**
  * The events to send.
@@ -1057,6 +1213,13 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
    * @generated from field: int32 rate_per_second = 5;
    */
   ratePerSecond: number;
+
+  /**
+   * Only events of these types, of those that the subscription has; none for all. At most 50.
+   *
+   * @generated from field: repeated string event_types = 6;
+   */
+  eventTypes: string[];
 };
 
 /**
@@ -1064,7 +1227,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
  * Use `create(ReplayEventsRequestSchema)` to create a new message.
  */
 export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 24);
+  messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
  * The replay.
@@ -1085,7 +1248,7 @@ export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> 
  * Use `create(ReplayEventsResponseSchema)` to create a new message.
  */
 export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 25);
+  messageDesc(file_posthaste_v1_delivery, 26);
 
 /**
  * The recovery to read.
@@ -1106,7 +1269,7 @@ export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
  * Use `create(GetRecoveryRequestSchema)` to create a new message.
  */
 export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 26);
+  messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
  * The recovery.
@@ -1127,7 +1290,7 @@ export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & 
  * Use `create(GetRecoveryResponseSchema)` to create a new message.
  */
 export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 27);
+  messageDesc(file_posthaste_v1_delivery, 28);
 
 /**
  * The recovery to pause.
@@ -1148,7 +1311,7 @@ export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> 
  * Use `create(PauseRecoveryRequestSchema)` to create a new message.
  */
 export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 28);
+  messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
  * The recovery.
@@ -1169,7 +1332,7 @@ export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"
  * Use `create(PauseRecoveryResponseSchema)` to create a new message.
  */
 export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 29);
+  messageDesc(file_posthaste_v1_delivery, 30);
 
 /**
  * The recovery to resume.
@@ -1190,7 +1353,7 @@ export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"
  * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
  */
 export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 30);
+  messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
  * The recovery.
@@ -1211,7 +1374,7 @@ export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryRespons
  * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
  */
 export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 31);
+  messageDesc(file_posthaste_v1_delivery, 32);
 
 /**
  * The recovery to cancel.
@@ -1232,7 +1395,7 @@ export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"
  * Use `create(CancelRecoveryRequestSchema)` to create a new message.
  */
 export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 32);
+  messageDesc(file_posthaste_v1_delivery, 33);
 
 /**
  * The recovery.
@@ -1253,7 +1416,7 @@ export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryRespons
  * Use `create(CancelRecoveryResponseSchema)` to create a new message.
  */
 export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 33);
+  messageDesc(file_posthaste_v1_delivery, 34);
 
 /**
  * One page of recoveries.
@@ -1281,7 +1444,7 @@ export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"
  * Use `create(ListRecoveriesRequestSchema)` to create a new message.
  */
 export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 34);
+  messageDesc(file_posthaste_v1_delivery, 35);
 
 /**
  * One page of recoveries.
@@ -1309,7 +1472,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
  * Use `create(ListRecoveriesResponseSchema)` to create a new message.
  */
 export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 35);
+  messageDesc(file_posthaste_v1_delivery, 36);
 
 /**
  * The state of a delivery.
@@ -1501,7 +1664,7 @@ export enum RecoveryKind {
   UNSPECIFIED = 0,
 
   /**
-   * Events whose deliveries failed or were cancelled.
+   * Deliveries that wait for a retry, failed or were cancelled.
    *
    * @generated from enum value: RECOVERY_KIND_RECOVER = 1;
    */
@@ -1570,6 +1733,68 @@ export const RecoveryStateSchema: GenEnum<RecoveryState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 3);
 
 /**
+ * Why a recovery leaves out a delivery, or a replay an event.
+ *
+ * @generated from enum posthaste.v1.LeftOutReason
+ */
+export enum LeftOutReason {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A newer delivery of its event to its subscription exists, or one is open.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_ALREADY_SENT = 1;
+   */
+  ALREADY_SENT = 1,
+
+  /**
+   * The receiver accepted an attempt that was under way when it was cancelled.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_ACCEPTED = 2;
+   */
+  ACCEPTED = 2,
+
+  /**
+   * Its next attempt is due or in progress.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_DUE = 3;
+   */
+  DUE = 3,
+
+  /**
+   * Its subscription has ended.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_SUBSCRIPTION_ENDED = 4;
+   */
+  SUBSCRIPTION_ENDED = 4,
+
+  /**
+   * It is a test.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_TEST = 5;
+   */
+  TEST = 5,
+
+  /**
+   * Its event was deleted by retention or an erasure.
+   *
+   * @generated from enum value: LEFT_OUT_REASON_EVENT_DELETED = 6;
+   */
+  EVENT_DELETED = 6,
+}
+
+/**
+ * Describes the enum posthaste.v1.LeftOutReason.
+ */
+export const LeftOutReasonSchema: GenEnum<LeftOutReason> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_delivery, 4);
+
+/**
  * Reads and controls deliveries: one event on its way to one subscription.
  *
  * Reading needs the scope `deliveries:read`, changing needs `deliveries:write`. A caller sees only deliveries
@@ -1590,7 +1815,8 @@ export const DeliveryService: GenService<{
   },
   /**
    * Lists deliveries, newest first, by any combination of filters. A call examines a bounded number of
-   * deliveries: with a rare event type, a page may be short or empty although more pages follow.
+   * deliveries: with a filter by event type, outcome, status, attempts or recovery that few meet, a page may
+   * be short or empty although more pages follow.
    *
    * @generated from rpc posthaste.v1.DeliveryService.ListDeliveries
    */
@@ -1679,12 +1905,14 @@ export const DeliveryService: GenService<{
     output: typeof WatchDeliveriesResponseSchema;
   },
   /**
-   * Sends events again after a receiver's outage: creates one new delivery for each event whose newest
-   * delivery to the subscription is exhausted, blocked or cancelled. That includes deliveries that were
-   * cancelled by hand, unless the receiver accepted an attempt of it, or of an earlier one, that was under
-   * way then. If a paused or disabled subscription is named, it is resumed, so that its parked deliveries
-   * drain. Runs in the background, however many deliveries there are. Calling twice sends nothing twice. It
-   * may send what an attempt of a cancelled delivery delivers that is under way during the recovery.
+   * Catches up after a receiver's outage. What waits for a retry (`states` has STARTED) makes its next
+   * attempt now, as RetryDelivery does: the attempt takes the next number, and the schedule goes on from it.
+   * What has ended is sent again as a new delivery, if it is the newest of its event to its subscription. By
+   * default that is what is exhausted, blocked or cancelled, also by hand, unless the receiver accepted an
+   * attempt of it, or of an earlier one, that was under way then. If a paused or disabled subscription is
+   * named, it is resumed, so that its parked deliveries drain. Runs in the background, however many
+   * deliveries there are. Calling twice sends nothing twice, unless `states` has SUCCEEDED. It may send what
+   * an attempt of a cancelled delivery delivers that is under way during the recovery.
    *
    * Errors: NOT_FOUND (no such subscription), FAILED_PRECONDITION (the subscription has ended),
    * RESOURCE_EXHAUSTED (ten recoveries and replays of the account have not ended: wait for one, or cancel
