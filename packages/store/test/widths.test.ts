@@ -44,6 +44,7 @@ const BOUNDS: readonly Bound[] = [
       "deliveries.in_flight_of",
       "delivery_changes.subscription_id",
       "recoveries.subscription_id",
+      "deliveries.recovery_id",
       "signing_keys.subscription_id",
       "subscription_event_types.subscription_id",
       "turn_slots.subscription_id",

@@ -50,9 +50,9 @@ export async function receiversOn(
 }
 
 /**
- * Returns, with the reason, which of these events were tests, or have a delivery to one of the receivers, or were accepted from
- * a subscription on the URL that has ended. What has failed is for a recovery to send again, unless its
- * subscription has ended.
+ * Returns, with the reason, which of these events were tests, or have a delivery to one of the receivers, or
+ * were accepted from a subscription on the URL that has ended. What has failed is for a recovery to send
+ * again, unless its subscription has ended.
  *
  * @param to.receivers see {@link receiversOn}
  * @param to.since when the first of the events was created
