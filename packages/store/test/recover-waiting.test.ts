@@ -16,6 +16,7 @@ import {
   resentAs,
   type Store,
   searchDeliveries,
+  subscriptionHealth,
   type Traits,
 } from "../src/index.ts";
 import { attempt, type Bench, beginAttempts, NOW, onEachDatabase, recordAccepted } from "./fixture.ts";
@@ -202,6 +203,18 @@ onEachDatabase("the filter of a recovery", (bench) => {
       const kept = all.filter((row) => hasTraits(traits, row)).map(({ id }) => id);
       expect(rows.map(({ id }) => id).sort()).toEqual(kept.sort());
     }
+  });
+});
+
+onEachDatabase("a subscription's health", (bench) => {
+  test("counts what waits for a retry, and not what waits for its first attempt", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    await failing(bench(), 3);
+    await ingest();
+    expect(await subscriptionHealth(store, { accountId, id })).toMatchObject({ retrying: 3, pending: 1 });
+    await beginAttempts(store);
+    expect(await subscriptionHealth(store, { accountId, id })).toMatchObject({ retrying: 3, pending: 0 });
   });
 });
 

@@ -23,6 +23,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   statuses: "HTTP statuses",
   last_status: "an HTTP status",
   delivery_count: "created in one ingest call, at most 1,000",
+  retrying: "the count stops at 10,000",
   pending: "the count stops at 10,000",
   started: "the count stops at 10,000",
   parked: "the count stops at 10,000",

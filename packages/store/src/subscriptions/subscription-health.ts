@@ -13,6 +13,8 @@ export type SubscriptionHealth = {
   readonly lastAttemptAt: number | null;
   /** Of its oldest {@link COUNTED_MAX} started deliveries. */
   readonly nextAttemptAt: number | null;
+  /** Of the same deliveries, those that have failed and wait for their next attempt, or make it. */
+  readonly retrying: number;
   /** This count and `parked` stop at {@link COUNTED_MAX}. */
   readonly pending: number;
   readonly parked: number;
@@ -47,11 +49,14 @@ export async function subscriptionHealth(
     .select(["a.duration_ms", "a.outcome", "a.started_at"])
     .execute();
   const waiting = inState(store, db, { subscriptionId: id, state: "started" })
-    .select("next_attempt_at")
+    .select(["next_attempt_at", "attempts"])
     .limit(COUNTED_MAX);
-  const { next } = await db
+  const { next, retrying } = await db
     .selectFrom(waiting.as("waiting"))
-    .select((eb) => eb.fn.min("next_attempt_at").as("next"))
+    .select((eb) => [
+      eb.fn.min("next_attempt_at").as("next"),
+      eb.fn.count(eb.case().when("attempts", ">", 0).then(1).end()).as("retrying"),
+    ])
     .executeTakeFirstOrThrow();
   const count = async (state: "pending" | "parked") => {
     const some = inState(store, db, { subscriptionId: id, state }).select("id").limit(COUNTED_MAX);
@@ -75,6 +80,7 @@ export async function subscriptionHealth(
     lastOutcome: last?.outcome ?? null,
     lastAttemptAt: last?.started_at ?? null,
     nextAttemptAt: next === null ? null : Number(next),
+    retrying: Number(retrying),
     pending: await count("pending"),
     parked: await count("parked"),
   };

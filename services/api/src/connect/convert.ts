@@ -107,7 +107,7 @@ export function subscriptionTo(subscription: Subscription) {
 }
 
 export function healthTo(health: SubscriptionHealth) {
-  const { attempts, accepted, p50Ms, p95Ms, lastOutcome, pending, parked } = health;
+  const { attempts, accepted, p50Ms, p95Ms, lastOutcome, retrying, pending, parked } = health;
   return create(GetSubscriptionHealthResponseSchema, {
     attempts,
     accepted,
@@ -116,6 +116,7 @@ export function healthTo(health: SubscriptionHealth) {
     lastOutcome: lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[lastOutcome],
     ...optional("lastAttemptAt", health.lastAttemptAt),
     ...optional("nextAttemptAt", health.nextAttemptAt),
+    retrying,
     pending,
     parked,
   });
