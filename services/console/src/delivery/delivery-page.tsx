@@ -78,7 +78,7 @@ export function DeliveryPage({ id }: { id: string }) {
       >
         <Actions delivery={delivery} onChanged={refresh} />
       </PageHeader>
-      <DeliveryFacts delivery={delivery} />
+      <DeliveryFacts delivery={delivery} resentAs={data?.resentAs ?? ""} />
       {attempts.error !== null && (
         <ErrorNote error={attempts.error} onRetry={() => void attempts.refetch()} />
       )}
@@ -96,7 +96,7 @@ export function DeliveryPage({ id }: { id: string }) {
   );
 }
 
-function DeliveryFacts({ delivery }: { delivery: Delivery }) {
+function DeliveryFacts({ delivery, resentAs }: { delivery: Delivery; resentAs: string }) {
   const subscriptions = useSubscriptions();
   return (
     <Card className={styles.facts}>
@@ -125,8 +125,46 @@ function DeliveryFacts({ delivery }: { delivery: Delivery }) {
             : ["Next attempt", <TimeAhead key="next" at={delivery.nextAttemptAt} />],
         ]}
       />
+      <Relatives delivery={delivery} resentAs={resentAs} />
       {delivery.endedReason !== "" && <p className={styles.reason}>Reason: {delivery.endedReason}.</p>}
     </Card>
+  );
+}
+
+/** Links a delivery with the one that it sends again, and the one that sends it again. */
+function Relatives({
+  delivery: { resendOf, recoveryId },
+  resentAs,
+}: {
+  delivery: Delivery;
+  resentAs: string;
+}) {
+  return (
+    <>
+      {resendOf !== "" && (
+        <p className={styles.reason}>
+          Sends <DeliveryLink id={resendOf} /> again.
+        </p>
+      )}
+      {resentAs !== "" && (
+        <p className={styles.reason}>
+          Sent again as <DeliveryLink id={resentAs} />.
+        </p>
+      )}
+      {recoveryId !== 0 && (
+        <p className={styles.reason}>
+          Part of <Link href={`/deliveries?recovery=${recoveryId}`}>recovery {recoveryId}</Link>.
+        </p>
+      )}
+    </>
+  );
+}
+
+function DeliveryLink({ id }: { id: string }) {
+  return (
+    <Link href={`/deliveries/${id}`} className="mono">
+      {id}
+    </Link>
   );
 }
 
@@ -171,7 +209,19 @@ function Actions({ delivery, onChanged }: { delivery: Delivery; onChanged(): voi
           </p>
         </ConfirmButton>
       )}
-      {mayWrite && (
+      {mayWrite && delivery.state === DeliveryState.SUCCEEDED && (
+        <ConfirmButton
+          label="Send again"
+          title="Send again what was accepted?"
+          confirmLabel="Send again"
+          onConfirm={() => resend.mutateAsync({ id: delivery.id })}
+        >
+          <p>
+            The receiver has accepted this delivery. It gets the event once more, with the same webhook-id.
+          </p>
+        </ConfirmButton>
+      )}
+      {mayWrite && delivery.state !== DeliveryState.SUCCEEDED && (
         <Button
           className={controls.button}
           isDisabled={resend.isPending || isOpen}

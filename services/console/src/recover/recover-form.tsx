@@ -1,89 +1,172 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { useMutation } from "@connectrpc/connect-query";
-import { DeliveryService } from "@posthaste/contracts/delivery";
+import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { useState } from "react";
-import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
 import { Text } from "react-aria-components/Text";
 import { TextField } from "react-aria-components/TextField";
-import { targetName, useSubscriptions } from "../api/subscriptions.ts";
+import { useSearch } from "wouter";
+import { targetName, useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
+import { OUTCOMES } from "../parts/badge.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { ConfirmButton } from "../parts/confirm.tsx";
 import controls from "../parts/controls.module.css";
 import { HOUR_MS } from "../parts/durations.ts";
-import { ErrorNote } from "../parts/error-note.tsx";
+import { Tick } from "../parts/tick.tsx";
 import { localInput } from "../parts/time.tsx";
 import { Toggles } from "../parts/toggles.tsx";
 import styles from "./recover-form.module.css";
+import { readSelection, SENDABLE, type Selection, statusesFrom, UNDELIVERED } from "./selection.ts";
+import { SendAgainButton } from "./send-again.tsx";
 
 const KINDS = [
-  { id: "recover", name: "Failed deliveries" },
+  { id: "recover", name: "Deliveries" },
   { id: "replay", name: "Earlier events" },
 ] as const;
-type Kind = (typeof KINDS)[number]["id"];
 
-export function RecoverForm({ onStarted }: { onStarted(): void }) {
-  const subscriptions = useSubscriptions();
-  const [kind, setKind] = useState<Kind>("recover");
-  const [subscriptionId, setSubscriptionId] = useState("0");
+const STATES = {
+  [DeliveryState.STARTED]: "Waiting for a retry: make it now",
+  [DeliveryState.EXHAUSTED]: "Exhausted: every attempt failed",
+  [DeliveryState.BLOCKED]: "Blocked: the address was not allowed",
+  [DeliveryState.CANCELLED]: "Cancelled",
+  [DeliveryState.SUCCEEDED]: "Succeeded: send again what was accepted",
+} as const satisfies Record<(typeof SENDABLE)[number], string>;
+
+/** Causes of failures; a delivery without an attempt, or that was accepted, has none. */
+const CAUSES = [
+  { id: "0", name: "Any outcome" },
+  ...Object.entries(OUTCOMES)
+    .filter(([id]) => ![Outcome.UNSPECIFIED, Outcome.ACCEPTED].includes(Number(id)))
+    .map(([id, name]) => ({ id, name: name.split(":")[0] ?? name })),
+];
+
+/** Chooses what to send again; a dialog then counts it before it sends. */
+export function RecoverForm() {
+  const [selection, setSelection] = useState<Selection>({ ...UNDELIVERED, ...readSelection(useSearch()) });
   const [since, setSince] = useState(() => localInput(Date.now() - HOUR_MS));
-  const recover = useMutation(DeliveryService.method.recoverDeliveries, { onSuccess: onStarted });
-  const replay = useMutation(DeliveryService.method.replayEvents, { onSuccess: onStarted });
-  const sinceMs = Date.parse(since);
-  const isReady = !Number.isNaN(sinceMs) && (kind === "recover" || subscriptionId !== "0");
-  const start = async (dryRun: boolean) => {
-    const request = { subscriptionId: Number(subscriptionId), since: timestampFromMs(sinceMs), dryRun };
-    return kind === "recover" ? await recover.mutateAsync(request) : await replay.mutateAsync(request);
-  };
-  const count = () => {
-    // The form shows the error below.
-    start(true).catch(() => {});
-  };
-  const error = recover.error ?? replay.error;
+  const [until, setUntil] = useState("");
+  const [statuses, setStatuses] = useState("");
+  const change = (over: Partial<Selection>) => setSelection({ ...selection, ...over });
+  const isRecover = selection.kind === "recover";
+  const [sinceMs, untilMs] = [Date.parse(since), until === "" ? undefined : Date.parse(until)];
+  const isUntilWrong = untilMs !== undefined && !(untilMs > sinceMs);
+  const statusList = statusesFrom(statuses);
+  const missing = isRecover
+    ? selection.states.length === 0 && "Choose which deliveries to send."
+    : selection.subscriptionId === 0 && "Choose a subscription.";
+  const isReady = missing === false && !Number.isNaN(sinceMs) && !isUntilWrong && statusList !== undefined;
   return (
     <div className={styles.form}>
-      <Toggles label="What to send" options={KINDS} value={kind} onChange={setKind} />
+      <Toggles
+        label="What to send"
+        options={KINDS}
+        value={selection.kind}
+        onChange={(kind) => change({ kind })}
+      />
       <p className={styles.about}>
-        {kind === "recover"
-          ? "Creates one new delivery for each exhausted, blocked or cancelled delivery that was not accepted meanwhile. If you choose a paused or disabled subscription, it is resumed."
+        {isRecover
+          ? "Sends what waits and what failed. If you choose a paused or disabled subscription, it is resumed."
           : "Sends a subscription earlier events of its types that it never received."}
       </p>
+      <Where selection={selection} onChange={change} />
+      <div className={styles.times}>
+        <When label="Since" value={since} onChange={setSince} isInvalid={Number.isNaN(sinceMs)} />
+        <When label="Until" value={until} onChange={setUntil} isInvalid={isUntilWrong} about="Empty: now." />
+      </div>
+      {isRecover && (
+        <>
+          <States states={selection.states} onChange={(states) => change({ states })} />
+          <Choice
+            label="Last outcome"
+            options={CAUSES}
+            value={String(selection.outcomes[0] ?? 0)}
+            onChange={(id) => change({ outcomes: id === "0" ? [] : [Number(id) as Outcome] })}
+          />
+          <TextField
+            className={controls.field}
+            value={statuses}
+            onChange={setStatuses}
+            isInvalid={statusList === undefined}
+          >
+            <Label>Last status</Label>
+            <Input className={controls.input} placeholder="Any, or such as 500, 503" />
+            {statusList === undefined && <Text slot="description">Write statuses such as 500, 503.</Text>}
+          </TextField>
+        </>
+      )}
+      <div className={styles.actions}>
+        {isReady ? (
+          <SendAgainButton
+            label="Count and send…"
+            isPrimary
+            selection={{ ...selection, sinceMs, untilMs, statuses: isRecover ? statusList : [] }}
+          />
+        ) : (
+          <p className={styles.about}>{missing || "Correct the fields that are marked."}</p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Where({ selection, onChange }: { selection: Selection; onChange(over: Partial<Selection>): void }) {
+  const subscriptions = useSubscriptions();
+  const eventTypes = useEventTypes();
+  return (
+    <>
       <Choice
         label="Subscription"
         options={[
-          { id: "0", name: kind === "recover" ? "All subscriptions" : "Choose a subscription" },
+          { id: "0", name: selection.kind === "recover" ? "All subscriptions" : "Choose a subscription" },
           ...subscriptions.map(({ id }) => ({ id: String(id), name: targetName(subscriptions, id) })),
         ]}
-        value={subscriptionId}
-        onChange={setSubscriptionId}
+        value={String(selection.subscriptionId)}
+        onChange={(id) => onChange({ subscriptionId: Number(id) })}
       />
-      <TextField
-        className={controls.field}
-        value={since}
-        onChange={setSince}
-        isInvalid={Number.isNaN(sinceMs)}
-      >
-        <Label>Since</Label>
-        <Input type="datetime-local" className={controls.input} />
-        <Text slot="description">In your time zone, up to now.</Text>
-      </TextField>
-      <div className={styles.actions}>
-        <Button className={controls.button} isDisabled={!isReady} onPress={count}>
-          Count only
-        </Button>
-        {isReady && (
-          <ConfirmButton
-            label="Send again"
-            title="Send again?"
-            confirmLabel="Send"
-            onConfirm={() => start(false)}
-          >
-            <p>Creates at most 100 new deliveries per second. You can pause or cancel the recovery.</p>
-          </ConfirmButton>
-        )}
-      </div>
-      {error !== null && <ErrorNote error={error} />}
-    </div>
+      <Choice
+        label="Event type"
+        options={[
+          { id: "", name: "Any event type" },
+          ...eventTypes.map(({ code }) => ({ id: code, name: code })),
+        ]}
+        value={selection.eventTypes[0] ?? ""}
+        onChange={(code) => onChange({ eventTypes: code === "" ? [] : [code] })}
+      />
+    </>
+  );
+}
+
+function When(props: {
+  label: string;
+  value: string;
+  onChange(value: string): void;
+  isInvalid: boolean;
+  about?: string;
+}) {
+  const { label, value, onChange, isInvalid, about = "In your time zone." } = props;
+  return (
+    <TextField className={controls.field} value={value} onChange={onChange} isInvalid={isInvalid}>
+      <Label>{label}</Label>
+      <Input type="datetime-local" className={controls.input} />
+      <Text slot="description">{about}</Text>
+    </TextField>
+  );
+}
+
+function States(props: { states: readonly DeliveryState[]; onChange(states: DeliveryState[]): void }) {
+  const { states, onChange } = props;
+  return (
+    <fieldset className={styles.states}>
+      <legend>Deliveries</legend>
+      {SENDABLE.map((state) => (
+        <Tick
+          key={state}
+          isSelected={states.includes(state)}
+          onChange={(isChosen) =>
+            onChange(SENDABLE.filter((one) => (one === state ? isChosen : states.includes(one))))
+          }
+        >
+          {STATES[state]}
+        </Tick>
+      ))}
+    </fieldset>
   );
 }

@@ -8,6 +8,8 @@ import styles from "./recover-page.module.css";
 import { RecoveryRow } from "./recovery-row.tsx";
 
 const SHOWN_MAX = 20;
+/** Counts are in the list, too, and are not shown. */
+const LISTED_MAX = 200;
 const EVERY_MS = 1_000;
 const IDLE_EVERY_MS = 10_000;
 
@@ -15,7 +17,7 @@ export function RecoverPage() {
   const { can } = useSession();
   const { data, error, refetch } = useQuery(
     DeliveryService.method.listRecoveries,
-    { pageSize: SHOWN_MAX },
+    { pageSize: LISTED_MAX },
     {
       refetchInterval: ({ state }) =>
         state.data?.recoveries.some((recovery) => recovery.state === RecoveryState.RUNNING)
@@ -23,17 +25,18 @@ export function RecoverPage() {
           : IDLE_EVERY_MS,
     },
   );
-  const recoveries = data?.recoveries ?? [];
+  const all = data?.recoveries ?? [];
+  const recoveries = all.filter(({ dryRun }) => !dryRun).slice(0, SHOWN_MAX);
   return (
     <>
       <PageHeader
         title="Recover"
-        about="After a receiver outage, send failed deliveries again. A second recovery sends nothing twice."
+        about="After a receiver outage, send what waits and what failed. A second recovery sends nothing twice."
       />
       <div className={styles.columns}>
         {can("deliveries:write") && (
           <Card title="Send again">
-            <RecoverForm onStarted={() => void refetch()} />
+            <RecoverForm />
           </Card>
         )}
         <Card title="Recoveries" isFlush>
@@ -41,17 +44,12 @@ export function RecoverPage() {
           {data === undefined && error === null && <Skeleton lines={4} />}
           {data !== undefined && recoveries.length === 0 && (
             <Empty title="No recoveries yet">
-              <p>Choose when the failures began, then count first. A dry run changes nothing.</p>
+              <p>Choose when the failures began. What would be sent is counted first.</p>
             </Empty>
           )}
           <ul>
             {recoveries.map((recovery) => (
-              <RecoveryRow
-                key={recovery.id}
-                recovery={recovery}
-                all={recoveries}
-                onChanged={() => void refetch()}
-              />
+              <RecoveryRow key={recovery.id} recovery={recovery} all={all} onChanged={() => void refetch()} />
             ))}
           </ul>
         </Card>

@@ -1,16 +1,19 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { useMutation } from "@connectrpc/connect-query";
 import { DeliveryService, type Recovery, RecoveryKind, RecoveryState } from "@posthaste/contracts/delivery";
 import { Button } from "react-aria-components/Button";
-import { ProgressBar } from "react-aria-components/ProgressBar";
+import { Link } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
 import { Badge, type Tone } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
-import { percent, whole } from "../parts/numbers.ts";
+import { whole } from "../parts/numbers.ts";
 import { Time } from "../parts/time.tsx";
 import { useSession } from "../session/session-context.tsx";
+import { filterInWords } from "./filter-in-words.ts";
+import { whyLeftOut } from "./left-out.ts";
+import { RecoveryProgress } from "./recovery-progress.tsx";
 import styles from "./recovery-row.module.css";
+import { totalOf } from "./total-of.ts";
 
 const STATES = {
   [RecoveryState.UNSPECIFIED]: ["Unknown", "grey"],
@@ -23,8 +26,8 @@ const STATES = {
 /** Shows a recovery, its progress and its actions. */
 export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[]; onChanged(): void }) {
   const { recovery, all, onChanged } = props;
-  const { id, kind, state, dryRun, examined, made, leftOut, parked, since, createdAt, subscriptionId } =
-    recovery;
+  const { id, kind, state, subscriptionId, since, until, createdAt, ratePerSecond } = recovery;
+  const { examined, made, leftOut, leftOutBy, parked } = recovery;
   const { can } = useSession();
   const subscriptions = useSubscriptions();
   const options = { onSuccess: onChanged };
@@ -37,20 +40,25 @@ export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[
   return (
     <li className={styles.row}>
       <p className={styles.head}>
-        <strong>{dryRun ? "Dry run" : kind === RecoveryKind.REPLAY ? "Replay" : "Recovery"}</strong>
+        <strong>
+          {kind === RecoveryKind.REPLAY ? "Replay" : "Recovery"} {id}
+        </strong>
         <Badge tone={tone}>{name}</Badge>
         <span className={styles.when}>
           <Time at={createdAt} relative />
         </span>
       </p>
       <p className={styles.about}>
-        {subscriptionId === 0 ? "All subscriptions" : targetName(subscriptions, subscriptionId)}, since{" "}
-        <Time at={since} />
+        {subscriptionId === 0 ? "All subscriptions" : targetName(subscriptions, subscriptionId)}, from{" "}
+        {since?.seconds === 0n ? "the beginning" : <Time at={since} />} to <Time at={until} />
+        {filterInWords(recovery).map((words) => `, ${words}`)}, at most {whole(ratePerSecond)} per second
       </p>
-      <Progress recovery={recovery} total={totalOf(recovery, all)} />
+      <RecoveryProgress recovery={recovery} total={totalOf(recovery, all)} />
       <p className={styles.counts}>
-        {whole(examined)} examined, <strong>{whole(made)}</strong> {dryRun ? "would be sent" : "sent again"},{" "}
-        {whole(leftOut)} skipped{parked > 0n && `, ${whole(parked)} parked drained`}
+        {whole(examined)} examined, <strong>{whole(made)}</strong> sent
+        {parked > 0n && `, ${whole(parked)} parked drained`}
+        {leftOut > 0n && `. Left out: ${whyLeftOut(leftOutBy, leftOut)}`}.{" "}
+        {made > 0n && <Link href={`/deliveries?recovery=${id}`}>See the deliveries</Link>}
       </p>
       {isOpen && can("deliveries:write") && (
         <div className={styles.actions}>
@@ -74,50 +82,4 @@ export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[
       {error !== null && <ErrorNote error={error} />}
     </li>
   );
-}
-
-function Progress({ recovery, total }: { recovery: Recovery; total: bigint | undefined }) {
-  const { state, examined } = recovery;
-  const isDone = state === RecoveryState.COMPLETED;
-  const share = isDone ? 1 : total === undefined ? undefined : Math.min(1, Number(examined) / Number(total));
-  const isIndeterminate = share === undefined && state === RecoveryState.RUNNING;
-  return (
-    <ProgressBar
-      aria-label="Progress"
-      className={styles.progress}
-      isIndeterminate={isIndeterminate}
-      value={share ?? 0}
-      maxValue={1}
-      valueLabel={share === undefined ? "unknown" : percent(share)}
-    >
-      {({ percentage = 0 }) => (
-        <span className={styles.track}>
-          <span
-            className={`${styles.fill} ${isIndeterminate ? styles.moving : ""}`}
-            style={isIndeterminate ? undefined : { width: `${percentage}%` }}
-          />
-        </span>
-      )}
-    </ProgressBar>
-  );
-}
-
-/**
- * Returns the number of items to examine, as counted by a completed dry run of the same recovery. Undefined
- * if the list has no such dry run.
- */
-function totalOf(recovery: Recovery, all: readonly Recovery[]): bigint | undefined {
-  const same = all.find(
-    (one) =>
-      one.dryRun &&
-      one.state === RecoveryState.COMPLETED &&
-      one.id !== recovery.id &&
-      one.kind === recovery.kind &&
-      one.subscriptionId === recovery.subscriptionId &&
-      one.since !== undefined &&
-      recovery.since !== undefined &&
-      timestampMs(one.since) === timestampMs(recovery.since) &&
-      one.examined > 0n,
-  );
-  return same?.examined;
 }

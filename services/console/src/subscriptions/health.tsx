@@ -4,6 +4,9 @@ import { answerOf } from "../parts/badge.tsx";
 import { Card, Facts, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
 import { spelledMs, Time, TimeAhead } from "../parts/time.tsx";
+import { waitingFor } from "../recover/selection.ts";
+import { SendAgainButton } from "../recover/send-again.tsx";
+import { useSession } from "../session/session-context.tsx";
 import styles from "./health.module.css";
 import { insteadOfNext } from "./next-attempt.ts";
 
@@ -11,6 +14,7 @@ const EVERY_MS = 5_000;
 
 /** Shows how a subscription's recent attempts went. */
 export function Health({ subscription: { id, state } }: { subscription: Subscription }) {
+  const { can } = useSession();
   const { data } = useQuery(
     SubscriptionService.method.getSubscriptionHealth,
     { id },
@@ -49,8 +53,14 @@ export function Health({ subscription: { id, state } }: { subscription: Subscrip
           ["Last outcome", answerOf(data.lastOutcome, 0)],
           ["Next attempt", insteadOfNext(state) ?? <TimeAhead key="next" at={data.nextAttemptAt} />],
           ["Pending, parked", `${whole(data.pending)}, ${whole(data.parked)}`],
+          ["Waiting for a retry", whole(data.retrying)],
         ]}
       />
+      {data.retrying > 0 && can("deliveries:write") && (
+        <div className={styles.send}>
+          <SendAgainButton label="Send what waits now…" selection={waitingFor(id)} />
+        </div>
+      )}
     </Card>
   );
 }

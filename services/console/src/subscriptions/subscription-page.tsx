@@ -18,6 +18,8 @@ import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Facts, PageHeader, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
 import { spelledMs, Time } from "../parts/time.tsx";
+import { UNDELIVERED } from "../recover/selection.ts";
+import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { Health } from "./health.tsx";
 import { SigningKeys } from "./signing-keys.tsx";
@@ -34,6 +36,7 @@ export function SubscriptionPage({ id }: { id: number }) {
   const { can } = useSession();
   const queries = useQueryClient();
   const [isEditing, setEditing] = useState(false);
+  const [isResumed, setResumed] = useState(false);
   const { data, error, refetch } = useQuery(
     getSubscription,
     { id },
@@ -66,9 +69,27 @@ export function SubscriptionPage({ id }: { id: number }) {
         about={subscription.description === "" ? `Subscription ${id}` : subscription.description}
       >
         {mayWrite && (
-          <Actions subscription={subscription} onEdit={() => setEditing(true)} onChanged={refresh} />
+          <Actions
+            subscription={subscription}
+            onEdit={() => setEditing(true)}
+            onChanged={refresh}
+            onResumed={() => setResumed(true)}
+          />
         )}
       </PageHeader>
+      {isResumed && can("deliveries:write") && (
+        <div className={styles.offer} role="status">
+          <p>
+            Resumed: its parked deliveries are sent in order. What waits for a later retry or has failed can
+            be sent now, too.
+          </p>
+          <SendAgainButton
+            label="Send what waits or failed…"
+            selection={{ ...UNDELIVERED, subscriptionId: id }}
+            isSmall
+          />
+        </div>
+      )}
       {subscription.state === SubscriptionState.DISABLED && (
         <p className={styles.note}>
           This subscription was disabled because it kept failing. Its deliveries are parked. They are sent in
@@ -169,12 +190,22 @@ function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): 
   );
 }
 
-function Actions(props: { subscription: Subscription; onEdit(): void; onChanged(): void }) {
-  const { subscription, onEdit, onChanged } = props;
+function Actions(props: {
+  subscription: Subscription;
+  onEdit(): void;
+  onChanged(): void;
+  onResumed(): void;
+}) {
+  const { subscription, onEdit, onChanged, onResumed } = props;
   const { id, state } = subscription;
   const [, navigate] = useLocation();
   const pause = useMutation(SubscriptionService.method.pauseSubscription, { onSuccess: onChanged });
-  const resume = useMutation(SubscriptionService.method.resumeSubscription, { onSuccess: onChanged });
+  const resume = useMutation(SubscriptionService.method.resumeSubscription, {
+    onSuccess: () => {
+      onResumed();
+      onChanged();
+    },
+  });
   const end = useMutation(SubscriptionService.method.deleteSubscription);
   const queries = useQueryClient();
   const error = pause.error ?? resume.error;
