@@ -15,6 +15,10 @@ type OpenOptions = {
   readonly dark?: boolean;
   /** True: the viewport of a phone, 360 px wide. Default: 1,180 px. */
   readonly narrow?: boolean;
+  /** The reader's language. Default: `en-GB`. */
+  readonly locale?: string;
+  /** The reader's time zone. Default: `Europe/Berlin`. */
+  readonly timeZone?: string;
 };
 
 export type ConsolePage = {
@@ -40,14 +44,16 @@ export async function startConsoleBrowser(url: string): Promise<ConsoleBrowser> 
     args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
   });
   return {
-    async open({ token, path = "/", dark = false, narrow = false } = {}) {
+    async open(options = {}) {
+      const { token, path = "/", dark = false, narrow = false } = options;
+      const { locale = "en-GB", timeZone = "Europe/Berlin" } = options;
       const context = await browser.newContext({
         viewport: narrow ? NARROW : WIDE,
         colorScheme: dark ? "dark" : "light",
         isMobile: narrow,
         hasTouch: narrow,
-        locale: "en-GB",
-        timezoneId: "Europe/Berlin",
+        locale,
+        timezoneId: timeZone,
       });
       const complaints: string[] = [];
       const asked: string[] = [];

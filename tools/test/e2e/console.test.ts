@@ -2,20 +2,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { ConnectError } from "@connectrpc/connect";
-import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
+import { createPosthasteClient } from "@posthaste/client";
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { type AccountId, SCOPES, type SubscriptionId } from "@posthaste/domain";
-import { type Stack, startStack } from "@posthaste/stack";
-import { createAccount, createToken } from "@posthaste/store";
-import { type Receiver, startReceiver } from "@posthaste/testkit";
-import axe from "axe-core";
+import type { Receiver } from "@posthaste/testkit";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type ConsoleBrowser,
-  type ConsolePage,
-  startConsoleBrowser,
-} from "../../src/browser/console-browser.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
 
@@ -24,102 +16,18 @@ import { createTourAccount, type TourAccount } from "./tour-account.ts";
  * Each test has its own account and page.
  */
 
-const PATIENCE = { timeout: 20_000 };
 const SCREENSHOTS = fileURLToPath(new URL("../../../docs/console/", import.meta.url));
 const FIRST_LOAD_BYTES_MAX = 200 * 1024;
 
-let stack: Stack;
-let browser: ConsoleBrowser;
-/** A platform's page, which may show the console in a frame. */
-let platform: Receiver;
-let receiver: Receiver;
-type TestAccount = { id: AccountId; token: string; client: PosthasteClient };
-let account: TestAccount;
-const accounts: TestAccount[] = [];
-const open: ConsolePage[] = [];
-
-beforeAll(async () => {
-  platform = await startReceiver();
-  stack = await startStack({
-    env: {
-      POSTHASTE_INBOX: "on",
-      POSTHASTE_TEMPORAL_UI_URL: "http://127.0.0.1:8233",
-      POSTHASTE_CONSOLE_FRAME_ANCESTORS: new URL(platform.url).origin,
-    },
-  });
-  browser = await startConsoleBrowser(stack.apiUrl);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stack?.dispose();
-  await platform?.stop();
-});
-beforeEach(async () => {
-  receiver = await startReceiver();
-  account = await newAccount("Foxglove & Quill");
-});
-afterEach(async () => {
-  const complaints = open.flatMap((opened) => opened.complaints);
-  await Promise.all(open.splice(0).map((opened) => opened.close()));
-  await Promise.all(accounts.splice(0).map(({ client }) => client.close()));
-  await receiver.stop();
-  // No violation of the page's policy and no uncaught error.
-  expect(complaints).toEqual([]);
-});
-
-async function newAccount(name: string): Promise<TestAccount> {
-  const { id } = await createAccount(stack.store, { name, now: Date.now() });
-  const { secret } = await createToken(stack.store, {
-    accountId: id,
-    name: "console",
-    scopes: SCOPES,
-    expiresAt: null,
-    now: Date.now(),
-  });
-  const client = createPosthasteClient({ baseUrl: stack.apiUrl, token: secret });
-  const created = { id, token: secret, client };
-  accounts.push(created);
-  return created;
-}
-
-async function show(options: Parameters<ConsoleBrowser["open"]>[0] = {}): Promise<ConsolePage> {
-  const opened = await browser.open(options);
-  opened.page.setDefaultTimeout(PATIENCE.timeout);
-  open.push(opened);
-  return opened;
-}
-
-async function subscribe(targetUrl: string, eventTypes = ["invoice_sent"]): Promise<SubscriptionId> {
-  const { subscription } = await account.client.subscriptions.createSubscription({ targetUrl, eventTypes });
-  return (subscription?.id ?? 0) as SubscriptionId;
-}
-
-async function ingest(json = '{"InvoiceNumber":"INV-1","Total":12345678901234567890.10}'): Promise<string> {
-  const { eventId } = await account.client.events.ingestEvent({
-    eventType: "invoice_sent",
-    snapshot: { case: "dataJson", value: json },
-  });
-  return eventId;
-}
-
-async function deliveryOf(eventId: string, state: DeliveryState) {
-  return await vi.waitFor(async () => {
-    const { deliveries } = await account.client.deliveries.listDeliveries({ eventId });
-    expect(deliveries[0]?.state).toBe(state);
-    expect(deliveries[0]?.attempts).toBeGreaterThan(0);
-    return deliveries[0];
-  }, PATIENCE);
-}
-
-const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const fixture = new ConsoleFixture();
 
 describe("a newcomer", () => {
   test("signs in, subscribes an inbox and sees a test event arrive with a verified signature", async () => {
-    const { page } = await show();
+    const { page } = await fixture.show();
     await page.getByLabel("Token").fill("pht_wrong");
     await button(page, "Sign in").click();
     await page.getByText("this token is unknown, expired or revoked").waitFor();
-    await page.getByLabel("Token").fill(account.token);
+    await page.getByLabel("Token").fill(fixture.account.token);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     await page.getByText("No deliveries in this period").waitFor();
@@ -138,7 +46,7 @@ describe("a newcomer", () => {
   });
 
   test("sees that a forged signature is invalid", async () => {
-    const opened = await show({ token: account.token, path: "/inbox" });
+    const opened = await fixture.show({ token: fixture.account.token, path: "/inbox" });
     const { page } = opened;
     await button(page, "Create an inbox").click();
     await button(page, "Subscribe").click();
@@ -162,12 +70,12 @@ describe("a newcomer", () => {
 
 describe("a failing receiver", () => {
   test("has a timeline; Retry now starts the next attempt, which succeeds", async () => {
-    receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
-    await subscribe(receiver.url);
-    const { page } = await show({ token: account.token, path: "/deliveries" });
+    fixture.receiver.answer({ kind: "status", status: 503, body: "down for maintenance" });
+    await fixture.subscribe(fixture.receiver.url);
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
     await page.getByText("Live", { exact: true }).waitFor();
     await page.getByText("No deliveries yet").waitFor();
-    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
+    const delivery = await fixture.deliveryOf(await fixture.ingest(), DeliveryState.STARTED);
     // The list updates without a reload.
     await page.getByText("Retrying", { exact: true }).waitFor();
     await page.getByRole("link", { name: /invoice_sent/ }).click();
@@ -178,43 +86,46 @@ describe("a failing receiver", () => {
     await page.getByText("12345678901234567890.10").waitFor();
     await page.getByText("down for maintenance").waitFor();
     await page.getByText("HTTP 503").waitFor();
-    await page.getByText(new RegExp(`from 127.0.0.1:${receiver.port}`)).waitFor();
+    await page.getByText(new RegExp(`from 127.0.0.1:${fixture.receiver.port}`)).waitFor();
     // The planned attempts: 13 more by the schedule.
     await page.getByText("Attempt 2", { exact: true }).waitFor();
     await button(page, /Show 10 more/).click();
     await page.getByText("Attempt 14", { exact: true }).waitFor();
     expect(await page.getByRole("link", { name: "Temporal" }).getAttribute("href")).toContain(delivery?.id);
 
-    receiver.answer({ kind: "status", status: 200, body: "thanks" });
+    fixture.receiver.answer({ kind: "status", status: 200, body: "thanks" });
     await button(page, "Retry now").click();
     await page.getByText("Succeeded", { exact: true }).waitFor();
     await page.getByText("thanks").waitFor();
     expect(await page.getByText("Attempt 2", { exact: true }).count()).toBe(1);
     expect(await page.getByText("Attempt 14", { exact: true }).count()).toBe(0);
-    expect(receiver.requests).toHaveLength(2);
+    expect(fixture.receiver.requests).toHaveLength(2);
 
     await button(page, "Send again").click();
-    await vi.waitFor(() => expect(receiver.requests).toHaveLength(3), PATIENCE);
+    await vi.waitFor(() => expect(fixture.receiver.requests).toHaveLength(3), PATIENCE);
     await page.getByText("1 of 14").waitFor();
   });
 
   test("has deliveries that can be cancelled, counted and sent again", async () => {
-    receiver.answer({ kind: "status", status: 500 });
-    await subscribe(receiver.url);
-    const delivery = await deliveryOf(await ingest(), DeliveryState.STARTED);
-    const { page, go } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    fixture.receiver.answer({ kind: "status", status: 500 });
+    await fixture.subscribe(fixture.receiver.url);
+    const delivery = await fixture.deliveryOf(await fixture.ingest(), DeliveryState.STARTED);
+    const { page, go } = await fixture.show({
+      token: fixture.account.token,
+      path: `/deliveries/${delivery?.id}`,
+    });
     await button(page, "Cancel").click();
     await button(page, "Cancel delivery").click();
     await page.getByText("Reason: cancelled by its owner").waitFor();
 
-    receiver.answer({ kind: "status", status: 200 });
+    fixture.receiver.answer({ kind: "status", status: 200 });
     await go("/recover");
     await button(page, "Count only").click();
     await page.getByText("1 examined, 1 would be sent").waitFor();
     await button(page, "Send again").click();
     await button(page, "Send").click();
     await page.getByText("1 examined, 1 sent again").waitFor();
-    await vi.waitFor(() => expect(receiver.requests).toHaveLength(2), PATIENCE);
+    await vi.waitFor(() => expect(fixture.receiver.requests).toHaveLength(2), PATIENCE);
     expect(
       await page.getByRole("progressbar", { name: "Progress" }).first().getAttribute("aria-valuenow"),
     ).toBe("1");
@@ -222,19 +133,22 @@ describe("a failing receiver", () => {
 
   test("responds with a page full of scripts, which is shown as text", async () => {
     const hostile = `<script>document.title="owned"</script><img src=x onerror="document.title='owned'">`;
-    receiver.answer({
+    fixture.receiver.answer({
       kind: "status",
       status: 500,
       body: hostile,
       headers: { "content-type": "text/html", "x-note": "<b>bold</b>" },
     });
     // Shorter than what is redacted where an answer repeats it.
-    await subscribe(`${receiver.url}?a=<img>`);
-    const delivery = await deliveryOf(
-      await ingest(JSON.stringify({ Notes: hostile })),
+    await fixture.subscribe(`${fixture.receiver.url}?a=<img>`);
+    const delivery = await fixture.deliveryOf(
+      await fixture.ingest(JSON.stringify({ Notes: hostile })),
       DeliveryState.STARTED,
     );
-    const { page } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    const { page } = await fixture.show({
+      token: fixture.account.token,
+      path: `/deliveries/${delivery?.id}`,
+    });
     await page.getByText(hostile).first().waitFor();
     await page.getByText("<b>bold</b>").waitFor();
     expect(await page.locator("img, script:not([src]), b").count()).toBe(0);
@@ -244,12 +158,12 @@ describe("a failing receiver", () => {
 
 describe("subscriptions", () => {
   test("are created next to a sample, edited, paused and rotated, and show their health", async () => {
-    const { page } = await show({ token: account.token, path: "/subscriptions" });
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/subscriptions" });
     await page.getByText("No subscriptions yet").waitFor();
     await page.getByRole("link", { name: "Create a subscription" }).click();
     await button(page, "Create subscription").click();
     await page.getByText("Enter a URL that starts with").waitFor();
-    await page.getByLabel("Target URL").fill(receiver.url);
+    await page.getByLabel("Target URL").fill(fixture.receiver.url);
     await page.getByLabel("Find an event type").fill("invoice_s");
     await page.getByText("An invoice was sent to the client.").first().click();
     await page.getByText('"InvoiceNumber": "1042"').waitFor();
@@ -276,7 +190,7 @@ describe("subscriptions", () => {
     await button(page, "Rotate").click();
     await button(page, "Rotate secret").click();
     await expect.poll(() => page.getByText(/whsec_[A-Za-z0-9+/]{20}/).count(), PATIENCE).toBe(2);
-    const { signingKeys } = await account.client.subscriptions.listSigningKeys({
+    const { signingKeys } = await fixture.account.client.subscriptions.listSigningKeys({
       id: Number(page.url().split("/").at(-1)),
     });
     expect(signingKeys).toHaveLength(2);
@@ -284,34 +198,34 @@ describe("subscriptions", () => {
     await page.getByRole("link", { name: "Event types", exact: true }).click();
     await page.getByRole("link", { name: "invoice_sent" }).click();
     await page.getByText("TransactionStatusCode").first().waitFor();
-    await page.getByRole("link", { name: receiver.url }).waitFor();
+    await page.getByRole("link", { name: fixture.receiver.url }).waitFor();
   });
 });
 
 describe("after the database is restored from a backup", () => {
   test("the list of deliveries refreshes itself and stays live", async () => {
-    const subscriptionId = await subscribe(receiver.url);
-    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
-    const { page } = await show({ token: account.token, path: "/deliveries" });
+    const subscriptionId = await fixture.subscribe(fixture.receiver.url);
+    await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
     const rows = page.locator("tbody tr");
     await page.getByText("Live", { exact: true }).waitFor();
     await expect.poll(() => rows.count(), PATIENCE).toBe(1);
 
     // Rows without a change, as the restore brings them back.
-    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 2 });
-    await stack.store.db.deleteFrom("delivery_changes").execute();
-    await stack.store.db.updateTable("change_counter").set({ batch: 0, oldest_batch: 0 }).execute();
+    await insertDeliveries(fixture.stack.store, { accountId: fixture.account.id, subscriptionId, count: 2 });
+    await fixture.stack.store.db.deleteFrom("delivery_changes").execute();
+    await fixture.stack.store.db.updateTable("change_counter").set({ batch: 0, oldest_batch: 0 }).execute();
     await expect.poll(() => rows.count(), PATIENCE).toBe(3);
     await page.getByText("Live", { exact: true }).waitFor();
-    await ingest();
+    await fixture.ingest();
     await expect.poll(() => rows.count(), PATIENCE).toBe(4);
   });
 });
 
 describe("a portal link", () => {
   async function portalLink(sessionSeconds = 3_600) {
-    const { path } = await stack.client.accounts.createPortalLink({
-      accountId: account.id,
+    const { path } = await fixture.stack.client.accounts.createPortalLink({
+      accountId: fixture.account.id,
       scopes: ["deliveries:read", "subscriptions:read"],
       sessionLifetime: { seconds: BigInt(sessionSeconds) },
     });
@@ -319,16 +233,16 @@ describe("a portal link", () => {
   }
 
   test("shows only its account, grants only its scopes and is valid once", async () => {
-    await subscribe(receiver.url);
-    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
-    const stranger = await newAccount("Another");
+    await fixture.subscribe(fixture.receiver.url);
+    await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+    const stranger = await fixture.newAccount("Another");
     const path = await portalLink();
     const code = path.split("#")[1] ?? "";
     expect(path).toMatch(/^\/portal#phl_\w{46}$/);
 
-    const first = await show({ path });
+    const first = await fixture.show({ path });
     await first.page.getByText("Foxglove & Quill").waitFor();
-    expect(new URL(first.page.url()).href).toBe(`${stack.apiUrl}/`);
+    expect(new URL(first.page.url()).href).toBe(`${fixture.stack.apiUrl}/`);
     await first.page.getByRole("link", { name: "Deliveries", exact: true }).click();
     await first.page.getByRole("link", { name: /invoice_sent/ }).click();
     await first.page.getByRole("heading", { name: "Attempt 1" }).waitFor();
@@ -336,10 +250,10 @@ describe("a portal link", () => {
     expect(await first.page.getByRole("link", { name: "Temporal" }).count()).toBe(0);
 
     const secret = String(await first.page.evaluate(`sessionStorage.getItem("posthaste.token")`));
-    const session = createPosthasteClient({ baseUrl: stack.apiUrl, token: secret });
+    const session = createPosthasteClient({ baseUrl: fixture.stack.apiUrl, token: secret });
     const { session: own } = await session.sessions.getSession({});
     expect(own).toMatchObject({
-      accountId: account.id,
+      accountId: fixture.account.id,
       scopes: ["subscriptions:read", "deliveries:read"],
     });
     await expect(session.accounts.listAccounts({})).rejects.toThrow(/lacks the scope admin/);
@@ -350,12 +264,12 @@ describe("a portal link", () => {
     await session.close();
     expect(others.deliveries).toEqual([]);
 
-    const second = await show({ path });
+    const second = await fixture.show({ path });
     await second.page.getByText("This link cannot be opened").waitFor();
     await second.page.getByText("This link was already used or has expired").waitFor();
     // Nowhere but in the fragment, which is sent to nobody.
     for (const url of [...first.asked, ...second.asked]) expect(url.split("#")[0]).not.toContain(code);
-    for (const log of [...stack.apis, ...stack.workers].map((child) => child.log())) {
+    for (const log of [...fixture.stack.apis, ...fixture.stack.workers].map((child) => child.log())) {
       expect(log).not.toContain(code);
       expect(log).not.toContain(secret);
     }
@@ -363,17 +277,17 @@ describe("a portal link", () => {
 
   test("leaves a tab the session that it has if the link cannot be opened", async () => {
     const path = await portalLink();
-    await (await show({ path })).page.getByRole("heading", { name: "Overview" }).waitFor();
-    const { page } = await show({ token: account.token });
+    await (await fixture.show({ path })).page.getByRole("heading", { name: "Overview" }).waitFor();
+    const { page } = await fixture.show({ token: fixture.account.token });
     await page.getByRole("heading", { name: "Overview" }).waitFor();
-    await page.goto(`${stack.apiUrl}${path}`);
+    await page.goto(`${fixture.stack.apiUrl}${path}`);
     await page.getByText("This link cannot be opened").waitFor();
     await page.getByRole("link", { name: "Go on in the session of this tab" }).click();
     await page.getByRole("heading", { name: "Overview" }).waitFor();
   });
 
   test("without its code says that it is incomplete", async () => {
-    const { page } = await show({ path: "/portal" });
+    const { page } = await fixture.show({ path: "/portal" });
     await page.getByText("The link is incomplete: ask for the whole link, or for a new one.").waitFor();
   });
 
@@ -383,17 +297,17 @@ describe("a portal link", () => {
         kind: "status",
         status: 200,
         headers: { "content-type": "text/html" },
-        body: `<!doctype html><title>platform</title><iframe src="${stack.apiUrl}${await portalLink()}"></iframe>`,
+        body: `<!doctype html><title>platform</title><iframe src="${fixture.stack.apiUrl}${await portalLink()}"></iframe>`,
       });
       // Opened without `show`, which counts complaints: here a refusal is expected.
-      const { page, close } = await browser.open({ path: "/favicon.svg" });
+      const { page, close } = await fixture.browser.open({ path: "/favicon.svg" });
       await page.goto(by.url);
       return { frame: page.frameLocator("iframe"), page, close };
     };
-    const listed = await framing(platform);
+    const listed = await framing(fixture.platform);
     await listed.frame.getByRole("heading", { name: "Overview" }).waitFor();
     await listed.close();
-    const other = await framing(receiver);
+    const other = await framing(fixture.receiver);
     await expect.poll(() => other.page.frames()[1]?.url(), PATIENCE).toMatch(/^chrome-error:/);
     await other.close();
   });
@@ -401,16 +315,16 @@ describe("a portal link", () => {
   test("ends its session on expiry and says so, and cannot be opened after its own expiry", async () => {
     // The overview polls every few seconds. The catalogue is fetched once, so that only the next navigation
     // can notice the expiry there.
-    const { page: overview } = await show({ path: await portalLink() });
-    const { page: catalogue, go } = await show({ path: await portalLink() });
+    const { page: overview } = await fixture.show({ path: await portalLink() });
+    const { page: catalogue, go } = await fixture.show({ path: await portalLink() });
     await overview.getByRole("heading", { name: "Overview" }).waitFor();
     await catalogue.getByRole("heading", { name: "Overview" }).waitFor();
     await go("/event-types");
     await catalogue.getByRole("link", { name: "invoice_sent", exact: true }).waitFor();
-    await stack.store.db
+    await fixture.stack.store.db
       .updateTable("tokens")
       .set({ expires_at: Date.now() - 1 })
-      .where("account_id", "=", account.id)
+      .where("account_id", "=", fixture.account.id)
       .where("session", "=", 1)
       .execute();
     // Navigates as a link does. A click could be too slow: the page may notice the expiry first.
@@ -422,18 +336,18 @@ describe("a portal link", () => {
     }
 
     const path = await portalLink();
-    await stack.store.db
+    await fixture.stack.store.db
       .updateTable("portal_links")
       .set({ expires_at: Date.now() - 1 })
-      .where("account_id", "=", account.id)
+      .where("account_id", "=", fixture.account.id)
       .execute();
-    const late = stack.client.sessions.openSession({ portalCode: path.split("#")[1] ?? "" });
+    const late = fixture.stack.client.sessions.openSession({ portalCode: path.split("#")[1] ?? "" });
     await expect(late).rejects.toThrow(ConnectError);
   });
 });
 
 test("an address that cannot be a subscription's has no page", async () => {
-  const { page, go } = await show({ token: account.token });
+  const { page, go } = await fixture.show({ token: fixture.account.token });
   for (const path of ["/subscriptions/abc", "/subscriptions/0", "/subscriptions/1e3"]) {
     await go(path);
     await page.getByRole("heading", { name: "Page not found" }).waitFor();
@@ -442,7 +356,7 @@ test("an address that cannot be a subscription's has no page", async () => {
 
 test("a page that is not served says so under the menu, and can be reloaded; the others are shown", async () => {
   // Opened without `show`, which counts complaints: here they are expected.
-  const { page, close } = await browser.open({ token: account.token });
+  const { page, close } = await fixture.browser.open({ token: fixture.account.token });
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   const isRecoverPage = /recover-page/;
   await page.route(isRecoverPage, (route) => route.fulfill({ status: 404, body: "gone" }));
@@ -460,9 +374,9 @@ test("a page that is not served says so under the menu, and can be reloaded; the
 
 describe("size", () => {
   test("the first load is at most 200 KiB of compressed JavaScript, and is sent compressed", async () => {
-    await subscribe(receiver.url);
-    await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
-    const opened = await show({ token: account.token });
+    await fixture.subscribe(fixture.receiver.url);
+    await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+    const opened = await fixture.show({ token: fixture.account.token });
     await opened.page.getByRole("figure", { name: "Attempts over time" }).waitFor();
     await opened.page.waitForLoadState("load");
     const scripts = [...new Set(opened.asked)].filter((url) => url.endsWith(".js"));
@@ -485,9 +399,13 @@ describe("size", () => {
    * many deliveries there are.
    */
   test("with 100,000 deliveries, any page and any search take at most two calls", async () => {
-    const id = await subscribe(receiver.url, ["*"]);
-    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId: id, count: 100_000 });
-    const { page, asked } = await show({ token: account.token, path: "/deliveries" });
+    const id = await fixture.subscribe(fixture.receiver.url, ["*"]);
+    await insertDeliveries(fixture.stack.store, {
+      accountId: fixture.account.id,
+      subscriptionId: id,
+      count: 100_000,
+    });
+    const { page, asked } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
     await page.getByRole("row").nth(50).waitFor();
     const calls = () => asked.filter((url) => url.endsWith("/ListDeliveries")).length;
     const callCounts: number[] = [];
@@ -533,7 +451,7 @@ describe("size", () => {
 
 describe("a reader", () => {
   test("uses the keyboard alone to skip to the page, change pages and choose a filter", async () => {
-    const { page } = await show({ token: account.token, path: "/deliveries" });
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
     await page.getByText("No deliveries yet").waitFor();
     await page.keyboard.press("Tab");
     expect(await focused(page)).toBe("Skip to content");
@@ -557,7 +475,7 @@ describe("a reader", () => {
   });
 
   test("chooses a light or dark theme, which a reload keeps", async () => {
-    const { page } = await show({ token: account.token });
+    const { page } = await fixture.show({ token: fixture.account.token });
     const background = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
     const light = await background();
     await page.getByRole("button", { name: /Theme: system/ }).click();
@@ -570,9 +488,12 @@ describe("a reader", () => {
   });
 
   test("reads times in the reader's zone, and exact times on hover", async () => {
-    await subscribe(receiver.url);
-    const delivery = await deliveryOf(await ingest(), DeliveryState.SUCCEEDED);
-    const { page } = await show({ token: account.token, path: `/deliveries/${delivery?.id}` });
+    await fixture.subscribe(fixture.receiver.url);
+    const delivery = await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+    const { page } = await fixture.show({
+      token: fixture.account.token,
+      path: `/deliveries/${delivery?.id}`,
+    });
     const time = page.locator("time").first();
     const at = new Date(Number(delivery?.createdAt?.seconds ?? 0n) * 1_000);
     const inBerlin = at.toLocaleTimeString("en-GB", { timeZone: "Europe/Berlin" });
@@ -597,7 +518,7 @@ const PAGES = [
 describe("every page", () => {
   let tour: TourAccount;
   beforeAll(async () => {
-    tour = await createTourAccount(stack.store, stack.apiUrl);
+    tour = await createTourAccount(fixture.stack.store, fixture.stack.apiUrl);
   });
   afterAll(() => tour?.dispose());
 
@@ -615,7 +536,7 @@ describe("every page", () => {
   });
 
   test("that asks for a token is accessible", async () => {
-    const { page } = await show();
+    const { page } = await fixture.show();
     await button(page, "Sign in").waitFor();
     expect(await seriousProblems(page)).toEqual([]);
     await keepScreenshot(page, "sign-in-light");
@@ -635,23 +556,6 @@ async function focused(page: Page): Promise<string> {
   return String(await page.evaluate("document.activeElement?.textContent ?? ''")).trim();
 }
 
-type AxeResults = {
-  violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[];
-};
-
-/** Returns axe's serious and critical findings for these rules. Default: all rules. */
-async function seriousProblems(page: Page, rules: readonly string[] = []): Promise<string[]> {
-  // Evaluated by the browser, because the page's policy refuses other scripts.
-  await page.evaluate(axe.source);
-  const options = { resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: rules }) };
-  const results = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
-  return results.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`),
-    );
-}
-
 /** Saves a screenshot to the docs if `POSTHASTE_SCREENSHOTS=1`. */
 async function keepScreenshot(page: Page, name: string): Promise<void> {
   if (process.env["POSTHASTE_SCREENSHOTS"] !== "1") return;
@@ -664,7 +568,7 @@ async function problemsOf(
   look: "light" | "dark" | "narrow",
   options: { dark?: boolean; narrow?: boolean },
 ): Promise<string[]> {
-  const { page, go } = await show({ ...options, token: tour.token, path: "/favicon.svg" });
+  const { page, go } = await fixture.show({ ...options, token: tour.token, path: "/favicon.svg" });
   await page.evaluate(`sessionStorage.setItem("posthaste.inbox", ${JSON.stringify(tour.inboxId)})`);
   await page.addInitScript(LAYOUT_SHIFTS);
   const found: string[] = [];
