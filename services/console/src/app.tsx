@@ -2,8 +2,10 @@ import { TransportProvider } from "@connectrpc/connect-query";
 import type { Session } from "@posthaste/contracts/session";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
+import { I18nProvider } from "react-aria-components/I18nProvider";
 import { Router } from "wouter";
 import { createQueries, transport } from "./api/transport.ts";
+import { LOCALE } from "./parts/locale.ts";
 import { PORTAL_PATH, PortalPage } from "./session/portal-page.tsx";
 import { ResumeSession } from "./session/resume-session.tsx";
 import { SessionContext } from "./session/session-context.tsx";
@@ -34,12 +36,14 @@ export function App() {
   return (
     <TransportProvider transport={transport}>
       <QueryClientProvider client={queries}>
-        <Router>
-          {stage.kind === "portal" && <PortalPage onSignedIn={signedIn} />}
-          {stage.kind === "signed out" && <SignInPage why={stage.why} onSignedIn={signedIn} />}
-          {stage.kind === "resuming" && <ResumeSession onSignedIn={signedIn} onSignedOut={signOut} />}
-          {stage.kind === "signed in" && <SignedIn session={stage.session} signOut={signOut} />}
-        </Router>
+        <I18nProvider locale={LOCALE}>
+          <Router>
+            {stage.kind === "portal" && <PortalPage onSignedIn={signedIn} />}
+            {stage.kind === "signed out" && <SignInPage why={stage.why} onSignedIn={signedIn} />}
+            {stage.kind === "resuming" && <ResumeSession onSignedIn={signedIn} onSignedOut={signOut} />}
+            {stage.kind === "signed in" && <SignedIn session={stage.session} signOut={signOut} />}
+          </Router>
+        </I18nProvider>
       </QueryClientProvider>
     </TransportProvider>
   );

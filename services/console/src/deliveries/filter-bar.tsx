@@ -8,7 +8,7 @@ import { DELIVERY_STATES } from "../parts/badge.tsx";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { DAY_MS } from "../parts/durations.ts";
-import { localInput } from "../parts/time.tsx";
+import { localInput } from "../parts/times.ts";
 import styles from "./filter-bar.module.css";
 import { type Filters, SINCES, timesOf } from "./filters.ts";
 

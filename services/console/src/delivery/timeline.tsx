@@ -14,7 +14,8 @@ import { Heading } from "react-aria-components/Heading";
 import { answerOf, Badge, OUTCOMES } from "../parts/badge.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
 import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
-import { spelledMs, Time } from "../parts/time.tsx";
+import { Time, TimeAhead } from "../parts/time.tsx";
+import { spelledMs } from "../parts/times.ts";
 import { useNow } from "../parts/use-now.ts";
 import styles from "./timeline.module.css";
 import { expectedAt, whyDue, whyNonePlanned } from "./waiting.ts";
@@ -54,7 +55,7 @@ export function Timeline(props: {
                 {why ?? (
                   <>
                     {i === 0 ? "due " : "if that fails, "}
-                    <Time at={at} relative />
+                    <TimeAhead at={at} />
                   </>
                 )}
               </span>
@@ -67,8 +68,7 @@ export function Timeline(props: {
         {upcoming.length < planned.length && (
           <li data-tone="coming">
             <Button className={styles.more} onPress={() => setShowsAll(true)}>
-              Show {planned.length - upcoming.length} more, the last{" "}
-              <Time at={planned.at(-1)?.dueAt} relative />
+              Show {planned.length - upcoming.length} more, the last <TimeAhead at={planned.at(-1)?.dueAt} />
             </Button>
           </li>
         )}

@@ -13,7 +13,7 @@ import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
-import { spelledMs } from "../parts/time.tsx";
+import { spelledMs } from "../parts/times.ts";
 import { Toggles } from "../parts/toggles.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { useSession } from "../session/session-context.tsx";

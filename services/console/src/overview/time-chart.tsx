@@ -1,6 +1,7 @@
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef } from "react";
 import UPlot from "uplot";
+import { clockTime, dayOf, timeToMinute } from "../parts/times.ts";
 import { THEME_CHANGED } from "../shell/theme.ts";
 import styles from "./time-chart.module.css";
 
@@ -23,7 +24,6 @@ type Props = {
 };
 
 const HEIGHT = 232;
-const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 /** Draws a chart over time. Screen readers get the same values as a table. */
 export function TimeChart(props: Props) {
@@ -96,7 +96,7 @@ export function TimeChart(props: Props) {
             {times.map((time, i) =>
               series.every(({ values }) => !values[i]) ? null : (
                 <tr key={time}>
-                  <th scope="row">{SHORT.format(time)}</th>
+                  <th scope="row">{timeToMinute(time)}</th>
                   {series.map(({ name, values }) => (
                     <td key={name}>{spell(values[i] ?? 0)}</td>
                   ))}
@@ -182,7 +182,7 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
             const value = values[idx];
             return `${name} ${value === null || value === undefined ? "–" : spell(value)}`;
           });
-          read([SHORT.format(time), ...parts].join("  ·  "));
+          read([timeToMinute(time), ...parts].join("  ·  "));
         },
       ],
     },
@@ -197,12 +197,10 @@ function roomFor(times: readonly number[]): UPlot.Range.Function {
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const DAY_S = 86_400;
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 function spellAxis(_plot: UPlot, seconds: readonly number[]): string[] {
   const step = (seconds[1] ?? 0) - (seconds[0] ?? 0);
-  return seconds.map((second) => (step >= DAY_S / 2 ? DATE : CLOCK).format(second * 1_000));
+  return seconds.map((second) => (step >= DAY_S / 2 ? dayOf : clockTime)(second * 1_000));
 }
 
 /** Resolves a CSS variable to its colour, because a canvas accepts no variables. */

@@ -1,14 +1,23 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import { LOCALE } from "./locale.ts";
 
-const WHOLE = new Intl.NumberFormat();
-const PERCENT = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat(LOCALE);
+// Rounds down: 100% means all of them.
+const PERCENT = new Intl.NumberFormat(LOCALE, {
+  style: "percent",
+  maximumFractionDigits: 1,
+  roundingMode: "floor",
+});
+const LEAST_SHARE = 0.001;
 
-/** Formats a count for the reader's locale. */
+/** Formats a count. */
 export function whole(count: number | bigint | undefined): string {
   return WHOLE.format(count ?? 0);
 }
 
+/** Formats a share: `100%` means all, and `0%` means none. */
 export function percent(share: number): string {
+  if (share > 0 && share < LEAST_SHARE) return `under ${PERCENT.format(LEAST_SHARE)}`;
   return PERCENT.format(share);
 }
 

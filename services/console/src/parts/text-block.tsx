@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { CopyButton } from "./copy-button.tsx";
 import styles from "./text-block.module.css";
 import { Toggles } from "./toggles.tsx";
@@ -8,7 +8,7 @@ const FORMATTED_CHARS_MAX = 100_000;
 
 /** Shows received content as plain text. JSON can be shown formatted or as sent. */
 export function TextBlock({ text, label, note }: { text: string; label: string; note?: string | undefined }) {
-  const formatted = formattedJson(text);
+  const formatted = useMemo(() => formattedJson(text), [text]);
   const [view, setView] = useState<"formatted" | "raw">("formatted");
   const shown = view === "formatted" && formatted !== undefined ? formatted : text;
   return (

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
-/** The interval at which relative times, such as "3 min ago", are updated. */
-const EVERY_MS = 5_000;
+/** The interval at which relative times are updated. They count seconds. */
+const EVERY_MS = 1_000;
 
 let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -25,9 +25,8 @@ function subscribe(listener: () => void): () => void {
 const never = () => () => {};
 
 /**
- * Returns the current time, and renders again every 5 seconds if `ticks`. All components share one timer. The
- * time is read at each rendering: what is shown between two ticks may have happened since the last one, and
- * would else lie in the future.
+ * Returns the current time, and renders again every second if `ticks`. All components share one timer. The
+ * time is read at each rendering, as what is shown between two ticks may have happened since the last one.
  */
 export function useNow(ticks: boolean): number {
   const last = useSyncExternalStore(ticks ? subscribe : never, () => now);

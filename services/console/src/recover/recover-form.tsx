@@ -11,7 +11,7 @@ import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { HOUR_MS } from "../parts/durations.ts";
 import { Tick } from "../parts/tick.tsx";
-import { localInput } from "../parts/time.tsx";
+import { localInput } from "../parts/times.ts";
 import { Toggles } from "../parts/toggles.tsx";
 import styles from "./recover-form.module.css";
 import { readSelection, SENDABLE, type Selection, statusesFrom, UNDELIVERED } from "./selection.ts";

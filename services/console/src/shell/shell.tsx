@@ -5,7 +5,7 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { Brand } from "../parts/brand.tsx";
 import controls from "../parts/controls.module.css";
 import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
-import { Time } from "../parts/time.tsx";
+import { TimeAhead } from "../parts/time.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { PageBoundary } from "./page-boundary.tsx";
 import styles from "./shell.module.css";
@@ -133,7 +133,7 @@ function Account() {
             `Account ${session.accountId}`
           ) : (
             <>
-              Ends <Time at={session.expiresAt} relative />
+              Ends <TimeAhead at={session.expiresAt} />
             </>
           )}
         </span>

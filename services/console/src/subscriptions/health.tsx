@@ -3,7 +3,8 @@ import { type Subscription, SubscriptionService } from "@posthaste/contracts/sub
 import { answerOf } from "../parts/badge.tsx";
 import { Card, Facts, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
-import { spelledMs, Time, TimeAhead } from "../parts/time.tsx";
+import { Time, TimeAhead } from "../parts/time.tsx";
+import { spelledMs } from "../parts/times.ts";
 import { waitingFor } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";

@@ -15,7 +15,7 @@ import { ErrorNote } from "../parts/error-note.tsx";
 import { Card } from "../parts/layout.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
 import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
-import { spelledMs } from "../parts/time.tsx";
+import { spelledMs } from "../parts/times.ts";
 import styles from "./test-event.module.css";
 
 /** Sends a test event to this subscription only, and shows the outcome. */

@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { percent, whole } from "./numbers.ts";
+
+test("numbers are written in the console's language, whatever the browser's is", () => {
+  expect(whole(1_234_567)).toBe("1,234,567");
+  expect(whole(12n)).toBe("12");
+  expect(percent(0.985)).toBe("98.5%");
+});
+
+test("100% means all, and 0% means none", () => {
+  expect(percent(1)).toBe("100%");
+  expect(percent(9_999 / 10_000)).toBe("99.9%");
+  expect(percent(0)).toBe("0%");
+  expect(percent(1 / 10_000)).toBe("under 0.1%");
+});
