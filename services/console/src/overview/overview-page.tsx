@@ -18,6 +18,7 @@ import { Toggles } from "../parts/toggles.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { useSession } from "../session/session-context.tsx";
 import { FailingSubscriptions } from "./failing-subscriptions.tsx";
+import { KNOWN_MAX_MS, spelledLatency } from "./latency.ts";
 import styles from "./overview-page.module.css";
 
 const TimeChart = lazy(async () => ({ default: (await import("./time-chart.tsx")).TimeChart }));
@@ -83,8 +84,8 @@ function Numbers({ data }: { data: GetStatisticsResponse | undefined }) {
       />
       <Figure
         name="p95 latency"
-        value={dash(total?.p95 === undefined ? "–" : spelledMs(durationMsOf(total.p95)))}
-        about={total?.p50 === undefined ? "no attempts" : `median ${spelledMs(durationMsOf(total.p50))}`}
+        value={dash(total?.p95 === undefined ? "–" : spelledLatency(durationMsOf(total.p95)))}
+        about={total?.p50 === undefined ? "no attempts" : `median ${spelledLatency(durationMsOf(total.p50))}`}
       />
       <Figure
         name="Backlog"
@@ -184,7 +185,8 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                   },
                 ]}
                 kind="lines"
-                spell={spelledMs}
+                ceiling={KNOWN_MAX_MS}
+                spell={spelledLatency}
               />
             </Suspense>
           )}

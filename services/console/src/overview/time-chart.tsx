@@ -3,25 +3,10 @@ import { useEffect, useRef } from "react";
 import UPlot from "uplot";
 import { clockTime, dayOf, timeToMinute } from "../parts/times.ts";
 import { THEME_CHANGED } from "../shell/theme.ts";
+import { type ChartData, columnsOf, loneValues, readoutOf, spelledValue } from "./chart-data.ts";
 import styles from "./time-chart.module.css";
 
-export type Series = {
-  readonly name: string;
-  /** The name of a CSS variable of the theme. */
-  readonly color: string;
-  /** Null: no measurement. */
-  readonly values: readonly (number | null)[];
-};
-
-type Props = {
-  readonly label: string;
-  /** One time for each point, in epoch milliseconds. */
-  readonly times: readonly number[];
-  readonly series: readonly Series[];
-  /** Bars are stacked in the order of the series. */
-  readonly kind: "bars" | "lines";
-  spell(value: number): string;
-};
+type Props = ChartData & { readonly label: string };
 
 const HEIGHT = 232;
 
@@ -40,10 +25,10 @@ export function TimeChart(props: Props) {
     const draw = () => {
       plot.current?.destroy();
       plot.current = new UPlot(
-        optionsOf(latest.current, at.clientWidth, (text) => {
-          if (readout.current !== null) readout.current.textContent = text;
+        optionsOf(latest.current, at.clientWidth, (idx) => {
+          if (readout.current !== null) readout.current.textContent = readoutOf(latest.current, idx);
         }),
-        dataOf(latest.current),
+        columnsOf(latest.current),
         at,
       );
     };
@@ -65,7 +50,7 @@ export function TimeChart(props: Props) {
   }, []);
 
   useEffect(() => {
-    plot.current?.setData(dataOf({ ...latest.current, times, series }));
+    plot.current?.setData(columnsOf({ ...latest.current, times, series }));
   }, [times, series]);
 
   return (
@@ -98,7 +83,7 @@ export function TimeChart(props: Props) {
                 <tr key={time}>
                   <th scope="row">{timeToMinute(time)}</th>
                   {series.map(({ name, values }) => (
-                    <td key={name}>{spell(values[i] ?? 0)}</td>
+                    <td key={name}>{spelledValue(values[i], spell)}</td>
                   ))}
                 </tr>
               ),
@@ -110,17 +95,12 @@ export function TimeChart(props: Props) {
   );
 }
 
-/** Returns the times in seconds, then the values of each series. Bars get stacked sums, the highest first. */
-function dataOf({ times, series, kind }: Props): UPlot.AlignedData {
-  const seconds = times.map((time) => time / 1_000);
-  if (kind === "lines") return [seconds, ...series.map(({ values }) => [...values])];
-  const stacked = series.map((_one, i) =>
-    times.map((_time, at) => series.slice(0, i + 1).reduce((sum, { values }) => sum + (values[at] ?? 0), 0)),
-  );
-  return [seconds, ...stacked.reverse()];
-}
-
-function optionsOf(props: Props, width: number, read: (text: string) => void): UPlot.Options {
+/** @param read called with the index of the time under the pointer */
+function optionsOf(
+  props: Props,
+  width: number,
+  read: (idx: number | null | undefined) => void,
+): UPlot.Options {
   const { series, kind, spell } = props;
   const muted = colorOf("--muted");
   const grid = { stroke: colorOf("--border"), width: 1 };
@@ -132,7 +112,7 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
     cursor: { points: { show: kind === "lines" }, y: false },
     padding: [8, 12, 0, 0],
     scales: {
-      x: { range: roomFor(props.times) },
+      x: { range: withRoom },
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.12 : 1] },
     },
     axes: [
@@ -170,30 +150,28 @@ function optionsOf(props: Props, width: number, read: (text: string) => void): U
                 ? {}
                 : { paths: UPlot.paths.bars({ size: [0.7, 26], radius: 0.15 }) }),
             }
-          : { label: name, stroke, width: 2, spanGaps: false };
+          : { label: name, stroke, width: 2, spanGaps: false, points: pointsOf(stroke) };
       }),
     ],
-    hooks: {
-      setCursor: [
-        ({ cursor: { idx } }) => {
-          const time = idx === null || idx === undefined ? undefined : props.times[idx];
-          if (time === undefined || idx === null || idx === undefined) return read("");
-          const parts = series.map(({ name, values }) => {
-            const value = values[idx];
-            return `${name} ${value === null || value === undefined ? "–" : spell(value)}`;
-          });
-          read([timeToMinute(time), ...parts].join("  ·  "));
-        },
-      ],
-    },
+    hooks: { setCursor: [({ cursor }) => read(cursor.idx)] },
+  };
+}
+
+/** Draws values without a neighbour, which a line does not show. */
+function pointsOf(color: string): UPlot.Series.Points {
+  return {
+    show: false,
+    fill: color,
+    size: 6,
+    filter: (plot, of) => loneValues([...(plot.data[of] ?? [])]),
   };
 }
 
 /** Adds half a bar's width at both ends. */
-function roomFor(times: readonly number[]): UPlot.Range.Function {
-  const half = ((times[1] ?? 0) - (times[0] ?? 0)) / 2_000;
-  return (_plot, min, max) => [min - half, max + half];
-}
+const withRoom: UPlot.Range.Function = ({ data: [seconds] }, min, max) => {
+  const half = ((seconds[1] ?? min) - (seconds[0] ?? min)) / 2;
+  return [min - half, max + half];
+};
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const DAY_S = 86_400;

@@ -1,0 +1,80 @@
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { ConsoleFixture, PATIENCE } from "./console-fixture.ts";
+
+/* Tests what the console's numbers and charts say, in a real Chromium with the real API and worker. */
+
+const QUARTER_MS = 900_000;
+const QUARTERS_OF_DAY = 97;
+const fixture = new ConsoleFixture();
+
+/** Writes the counters of these quarters of an hour, counted back from the current one. */
+async function count(quarters: readonly number[], counts: { accepted: number; took?: readonly number[] }) {
+  const current = Math.floor(Date.now() / QUARTER_MS) * QUARTER_MS;
+  const { accepted, took = [accepted, ...Array<number>(13).fill(0)] } = counts;
+  const rows = quarters.map((quarter) => ({
+    account_id: fixture.account.id,
+    span_ms: QUARTER_MS,
+    from_at: current - quarter * QUARTER_MS,
+    events: 1,
+    deliveries: accepted,
+    succeeded: accepted,
+    failed: 0,
+    attempts: accepted,
+    accepted,
+    took: JSON.stringify(took),
+  }));
+  const { db } = fixture.stack.store;
+  await db.deleteFrom("statistics").where("account_id", "=", fixture.account.id).execute();
+  await db.insertInto("statistics").values(rows).execute();
+}
+
+const chart = (page: Page, name: string) => page.getByRole("figure", { name });
+
+describe("a chart", () => {
+  test("reads out the current values under a pointer that does not move", async () => {
+    const wholeDay = Array.from({ length: QUARTERS_OF_DAY }, (_, quarter) => quarter);
+    await count(wholeDay, { accepted: 3 });
+    const { page } = await fixture.show({ token: fixture.account.token });
+    const attempts = chart(page, "Attempts over time");
+    await attempts.locator(".u-over").hover();
+    await attempts.getByText("Accepted 3").waitFor();
+    await count(wholeDay, { accepted: 5 });
+    await attempts.getByText("Accepted 5").waitFor();
+  });
+
+  test("shows the latency of a lone interval as a point", async () => {
+    await count([40], { accepted: 3 });
+    const { page } = await fixture.show({ token: fixture.account.token });
+    await chart(page, "Latency over time").locator("canvas").waitFor();
+    // The chart's colours of the median and of p95, in the light theme.
+    for (const color of ["79,93,240", "217,138,31"]) {
+      await expect.poll(() => pixels(page, "Latency over time", color), PATIENCE).toBeGreaterThan(0);
+    }
+  });
+
+  test("says of a long latency what is known: that it is over 15 s", async () => {
+    // Three attempts timed out at 15 s. The counters only know that they took up to 30 s.
+    await count([40], { accepted: 3, took: [...Array<number>(12).fill(0), 3, 0] });
+    const { page } = await fixture.show({ token: fixture.account.token });
+    await page.locator("dd").getByText("over 15 s", { exact: true }).waitFor();
+    await page.getByText("median over 15 s").waitFor();
+    await chart(page, "Latency over time").getByRole("cell", { name: "over 15 s" }).first().waitFor();
+    expect(await page.getByText("29.").count()).toBe(0);
+  });
+});
+
+/** Counts the pixels of a chart's canvas that have this colour. */
+async function pixels(page: Page, name: string, color: string): Promise<number> {
+  return Number(
+    await page.evaluate(`{
+      const canvas = document.querySelector('figure[aria-label="${name}"] canvas');
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let found = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        if ([data[i], data[i + 1], data[i + 2]].join() === "${color}") found += 1;
+      }
+      found;
+    }`),
+  );
+}
