@@ -64,6 +64,39 @@ describe("a chart", () => {
   });
 });
 
+test("while the statistics cannot be read, the overview does not say that nothing waits", async () => {
+  const { page, go } = await fixture.show({ token: fixture.account.token, path: "/event-types" });
+  await page.route(/GetStatistics/, (route) => route.fulfill({ status: 500 }));
+  await go("/");
+  await page.getByRole("alert").waitFor();
+  const backlog = page.locator("dl > div").filter({ hasText: "Backlog" });
+  expect(await backlog.textContent()).toBe("Backlog–not known");
+});
+
+test("the subscription that fails for the longest comes first, though it was created last", async () => {
+  const { store } = fixture.stack;
+  for (let i = 1; i <= 12; i += 1) {
+    const id = await fixture.subscribe(`${fixture.receiver.url}/${i}`);
+    await store.db
+      .updateTable("subscriptions")
+      .set({ failing_since: Date.now() - i * QUARTER_MS })
+      .where("id", "=", id)
+      .execute();
+  }
+  const { page } = await fixture.show({ token: fixture.account.token });
+  const targets = page.getByRole("row").getByRole("link");
+  await expect.poll(() => targets.first().textContent(), PATIENCE).toBe(`${fixture.receiver.url}/12`);
+  expect(await targets.count()).toBe(10);
+  await page.getByText("The longest failing 10 of 12.").waitFor();
+});
+
+test("a subscription without attempts has an empty health bar", async () => {
+  const id = await fixture.subscribe(fixture.receiver.url);
+  const { page } = await fixture.show({ token: fixture.account.token, path: `/subscriptions/${id}` });
+  await page.getByText("no attempts for its recent deliveries").waitFor();
+  expect(await page.evaluate(`document.querySelector("meter").value`)).toBe(0);
+});
+
 /** Counts the pixels of a chart's canvas that have this colour. */
 async function pixels(page: Page, name: string, color: string): Promise<number> {
   return Number(

@@ -12,12 +12,12 @@ import { Link } from "wouter";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader } from "../parts/layout.tsx";
-import { durationMsOf, percent, whole } from "../parts/numbers.ts";
-import { spelledMs } from "../parts/times.ts";
+import { durationMsOf, whole } from "../parts/numbers.ts";
 import { Toggles } from "../parts/toggles.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { useSession } from "../session/session-context.tsx";
 import { FailingSubscriptions } from "./failing-subscriptions.tsx";
+import { FIGURE_NAMES, figuresOf } from "./figures.ts";
 import { KNOWN_MAX_MS, spelledLatency } from "./latency.ts";
 import styles from "./overview-page.module.css";
 
@@ -35,11 +35,12 @@ const EVERY_MS = 5_000;
 
 export function OverviewPage() {
   const { can } = useSession();
+  const mayRead = can("deliveries:read");
   const [range, setRange] = useState<RangeId>("DAY");
   const { data, error, refetch } = useQuery(
     StatisticsService.method.getStatistics,
     { range: StatisticsRange[range] },
-    { refetchInterval: EVERY_MS, placeholderData: keepPreviousData, enabled: can("deliveries:read") },
+    { refetchInterval: EVERY_MS, placeholderData: keepPreviousData, enabled: mayRead },
   );
   const phrase = RANGES.find(({ id }) => id === range)?.phrase ?? "";
   return (
@@ -48,65 +49,31 @@ export function OverviewPage() {
         <Toggles label="Time range" options={RANGES} value={range} onChange={setRange} />
       </PageHeader>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {!can("deliveries:read") && (
+      {mayRead ? (
+        <Numbers data={data} hasFailed={error !== null} />
+      ) : (
         <Empty title="This token cannot read deliveries">
           <p>Sign in with a token that has the scope deliveries:read.</p>
         </Empty>
       )}
-      <Numbers data={data} />
       {can("subscriptions:read") && <FailingSubscriptions />}
-      <Charts data={data} range={range} />
+      {mayRead && <Charts data={data} range={range} />}
     </>
   );
 }
 
-function Numbers({ data }: { data: GetStatisticsResponse | undefined }) {
-  const now = useNow(true);
-  const total = data?.total;
-  const backlog = data?.backlog;
-  const oldest = backlog?.oldestPendingAt;
-  const attempts = Number(total?.attempts ?? 0n);
-  const rate = attempts === 0 ? "–" : percent(Number(total?.accepted ?? 0n) / attempts);
-  const dash = (value: string) => (data === undefined ? "…" : value);
+function Numbers({ data, hasFailed }: { data: GetStatisticsResponse | undefined; hasFailed: boolean }) {
+  const figures = figuresOf(data, hasFailed, useNow(true));
   return (
     <dl className={styles.numbers}>
-      <Figure name="Events" value={dash(whole(total?.events))} about="with a subscriber" />
-      <Figure
-        name="Deliveries"
-        value={dash(whole(total?.deliveries))}
-        about={`${whole(total?.succeeded)} succeeded, ${whole(total?.failed)} failed`}
-      />
-      <Figure
-        name="Success rate"
-        value={dash(rate)}
-        about={`of ${whole(total?.attempts)} attempts`}
-        tone={attempts > 0 && Number(total?.accepted) / attempts < 0.9 ? "bad" : undefined}
-      />
-      <Figure
-        name="p95 latency"
-        value={dash(total?.p95 === undefined ? "–" : spelledLatency(durationMsOf(total.p95)))}
-        about={total?.p50 === undefined ? "no attempts" : `median ${spelledLatency(durationMsOf(total.p50))}`}
-      />
-      <Figure
-        name="Backlog"
-        value={dash(whole(backlog?.pending))}
-        about={
-          oldest === undefined
-            ? `none pending, ${whole(backlog?.started)} in progress, ${whole(backlog?.parked)} parked`
-            : `oldest pending for ${spelledMs(Math.max(0, now - timestampMs(oldest)))}`
-        }
-      />
+      {FIGURE_NAMES.map((name) => (
+        <div key={name} className={styles.figure}>
+          <dt>{name}</dt>
+          <dd className={figures[name].isBad === true ? styles.bad : ""}>{figures[name].value}</dd>
+          <dd className={styles.about}>{figures[name].about}</dd>
+        </div>
+      ))}
     </dl>
-  );
-}
-
-function Figure(props: { name: string; value: string; about: string; tone?: "bad" | undefined }) {
-  return (
-    <div className={styles.figure}>
-      <dt>{props.name}</dt>
-      <dd className={props.tone === "bad" ? styles.bad : ""}>{props.value}</dd>
-      <dd className={styles.about}>{props.about}</dd>
-    </div>
   );
 }
 
