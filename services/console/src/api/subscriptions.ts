@@ -1,21 +1,49 @@
-import { useQuery } from "@connectrpc/connect-query";
+import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
+import { useEffect, useMemo } from "react";
 import { useSession } from "../session/session-context.tsx";
 
-/** The maximum length of a list to choose from. Any further subscription is shown as `Subscription ID`. */
-const LISTED_MAX = 500;
+/** The largest page that the API returns. */
+const PAGE_SIZE = 500;
+/** The API's default maximum of an account. Any further subscription is shown as `Subscription ID`. */
+const LOADED_MAX = 10_000;
 const FRESH_FOR_MS = 60_000;
 
-/** Returns the account's subscriptions, at most 500. Lists to choose from and `targetName` use them. */
+/** Returns the account's subscriptions. Lists to choose from and `targetName` use them. */
 export function useSubscriptions(): readonly Subscription[] {
+  return useAllSubscriptions({ staleTime: FRESH_FOR_MS }).subscriptions;
+}
+
+/**
+ * Loads subscriptions page by page, oldest first. They are returned as they come.
+ *
+ * @returns `isComplete`: there are no others
+ */
+export function useAllSubscriptions(options: {
+  readonly failing?: boolean;
+  readonly staleTime?: number;
+  readonly refetchInterval?: number;
+}): { subscriptions: readonly Subscription[]; isComplete: boolean } {
+  const { failing = false, ...queryOptions } = options;
   const { can } = useSession();
-  const { data } = useQuery(
+  const { data, hasNextPage, isFetching, isFetchNextPageError, fetchNextPage } = useInfiniteQuery(
     SubscriptionService.method.listSubscriptions,
-    { pageSize: LISTED_MAX },
-    { staleTime: FRESH_FOR_MS, enabled: can("subscriptions:read") },
+    { pageSize: PAGE_SIZE, pageToken: "", failing },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
+      enabled: can("subscriptions:read"),
+      ...queryOptions,
+    },
   );
-  return data?.subscriptions ?? [];
+  const subscriptions = useMemo(() => data?.pages.flatMap((page) => page.subscriptions) ?? [], [data]);
+  const hasMore = hasNextPage && !isFetchNextPageError && subscriptions.length < LOADED_MAX;
+  useEffect(() => {
+    // Other components may have begun to load the same page.
+    if (hasMore && !isFetching) void fetchNextPage({ cancelRefetch: false });
+  }, [hasMore, isFetching, fetchNextPage]);
+  return { subscriptions, isComplete: data !== undefined && !hasNextPage };
 }
 
 /** Returns the account's event types. */

@@ -1,32 +1,34 @@
-import { useQuery } from "@connectrpc/connect-query";
-import { type Subscription, SubscriptionService, SubscriptionState } from "@posthaste/contracts/subscription";
+import { type Subscription, SubscriptionState } from "@posthaste/contracts/subscription";
 import { Link } from "wouter";
+import { useAllSubscriptions } from "../api/subscriptions.ts";
 import { SubscriptionBadge } from "../parts/badge.tsx";
 import { Card } from "../parts/layout.tsx";
+import { whole } from "../parts/numbers.ts";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import styles from "./failing-subscriptions.module.css";
+import { longestFailing } from "./longest-failing.ts";
 
 const EVERY_MS = 10_000;
 const SHOWN_MAX = 10;
 
 /** Lists at most 10 failing subscriptions, the longest failing first. Renders nothing if there are none. */
 export function FailingSubscriptions() {
-  const { data } = useQuery(
-    SubscriptionService.method.listSubscriptions,
-    { failing: true, pageSize: SHOWN_MAX },
-    { refetchInterval: EVERY_MS },
-  );
-  const failing = [...(data?.subscriptions ?? [])].sort(
-    (one, other) => Number(one.failingSince?.seconds) - Number(other.failingSince?.seconds),
-  );
-  if (failing.length === 0) return null;
+  const { subscriptions, isComplete } = useAllSubscriptions({ failing: true, refetchInterval: EVERY_MS });
+  if (subscriptions.length === 0) return null;
+  const shown = longestFailing(subscriptions, SHOWN_MAX);
+  const all = `${whole(subscriptions.length)}${isComplete ? "" : "+"}`;
   return (
     <Card
       title="Failing subscriptions"
       className={styles.card}
       isFlush
-      aside={<Link href="/subscriptions">All subscriptions</Link>}
+      aside={
+        <span>
+          {shown.length < subscriptions.length && `The longest failing ${SHOWN_MAX} of ${all}. `}
+          <Link href="/subscriptions">All subscriptions</Link>
+        </span>
+      }
     >
       <table className={table.table}>
         <thead>
@@ -39,7 +41,7 @@ export function FailingSubscriptions() {
           </tr>
         </thead>
         <tbody>
-          {failing.map((subscription) => (
+          {shown.map((subscription) => (
             <Row key={subscription.id} subscription={subscription} />
           ))}
         </tbody>
