@@ -12,6 +12,7 @@ import styles from "./health.module.css";
 import { insteadOfNext } from "./next-attempt.ts";
 
 const EVERY_MS = 5_000;
+const NO_ATTEMPTS = "no attempts for its recent deliveries";
 
 /** Shows how a subscription's recent attempts went. */
 export function Health({ subscription: { id, state } }: { subscription: Subscription }) {
@@ -34,7 +35,7 @@ export function Health({ subscription: { id, state } }: { subscription: Subscrip
     <Card title="Health">
       <div className={styles.share}>
         <strong>{share === undefined ? "–" : percent(share)}</strong>
-        <span>{share === undefined ? "no attempts yet" : `success rate over ${counted}`}</span>
+        <span>{share === undefined ? NO_ATTEMPTS : `success rate over ${counted}`}</span>
       </div>
       <meter
         className={styles.meter}
@@ -43,8 +44,9 @@ export function Health({ subscription: { id, state } }: { subscription: Subscrip
         low={0.9}
         high={0.99}
         optimum={1}
-        value={share ?? 1}
+        value={share ?? 0}
         aria-label="Success rate"
+        aria-valuetext={share === undefined ? NO_ATTEMPTS : percent(share)}
       />
       <Facts
         facts={[
