@@ -6,6 +6,9 @@ import { Card } from "../parts/layout.tsx";
 import { whole } from "../parts/numbers.ts";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
+import { waitingFor } from "../recover/selection.ts";
+import { SendAgainButton } from "../recover/send-again.tsx";
+import { useSession } from "../session/session-context.tsx";
 import styles from "./failing-subscriptions.module.css";
 import { longestFailing } from "./longest-failing.ts";
 
@@ -14,6 +17,7 @@ const SHOWN_MAX = 10;
 
 /** Lists at most 10 failing subscriptions, the longest failing first. Renders nothing if there are none. */
 export function FailingSubscriptions() {
+  const { can } = useSession();
   const { subscriptions, isComplete } = useAllSubscriptions({ failing: true, refetchInterval: EVERY_MS });
   if (subscriptions.length === 0) return null;
   const shown = longestFailing(subscriptions, SHOWN_MAX);
@@ -38,6 +42,11 @@ export function FailingSubscriptions() {
               State
             </th>
             <th scope="col">Failing since</th>
+            {can("deliveries:write") && (
+              <th scope="col">
+                <span className="visually-hidden">Actions</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -52,6 +61,7 @@ export function FailingSubscriptions() {
 
 function Row({ subscription }: { subscription: Subscription }) {
   const { id, targetUrl, state, failingSince } = subscription;
+  const { can } = useSession();
   return (
     <tr>
       <td className={table.wide}>
@@ -66,6 +76,11 @@ function Row({ subscription }: { subscription: Subscription }) {
       <td>
         <Time at={failingSince} relative />
       </td>
+      {can("deliveries:write") && (
+        <td>
+          <SendAgainButton label="Send what waits…" selection={waitingFor(id)} isSmall />
+        </td>
+      )}
     </tr>
   );
 }
