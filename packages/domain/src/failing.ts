@@ -2,8 +2,8 @@ import { DAY_MS } from "./durations.ts";
 /** The two thresholds that a failing subscription must reach to be disabled. */
 export type DisableRule = {
   /**
-   * Time since the subscription began to fail: since the first failure after its last success or
-   * resumption.
+   * Time since the subscription began to fail, or since its last resumption if that was later. It begins to
+   * fail with the first failure after its last success.
    */
   readonly failingForMs: number;
   /** Deliveries exhausted in that time. */
@@ -17,8 +17,8 @@ export type DisableRule = {
 export const DISABLE_RULE: DisableRule = { failingForMs: 5 * DAY_MS, exhausted: 3 };
 
 /**
- * Returns whether to disable a subscription, given when it began to fail and how many deliveries it has
- * exhausted.
+ * Returns whether to disable a subscription, given since when its failing counts and how many deliveries it
+ * has exhausted in that time.
  */
 export function isToBeDisabled(
   rule: DisableRule,

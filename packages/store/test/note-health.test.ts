@@ -11,7 +11,9 @@ import {
   listDeliveries,
   listFanouts,
   markStarted,
+  pauseSubscription,
   releaseClaims,
+  resumeSubscription,
 } from "../src/index.ts";
 import { attempt, type Bench, benchOn, deliveriesOf, idsIn, NOW, onEachDatabase } from "./fixture.ts";
 
@@ -108,6 +110,23 @@ onEachDatabase("a subscription that keeps failing", (bench) => {
     expect(await getSubscription(store, { accountId, id })).toMatchObject({
       state: "active",
       failingSince: NOW + 6 * DAY_MS,
+    });
+  });
+
+  test("and was resumed is not disabled until it has failed for as long again", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const found = async () => await getSubscription(store, { accountId, id });
+    await deliver(bench(), id, exhausted(NOW));
+    await pauseSubscription(store, { accountId, id, now: NOW + DAY_MS });
+    await resumeSubscription(store, { accountId, id, now: NOW + 2 * DAY_MS });
+    for (let day = 3; day <= 6; day++) await deliver(bench(), id, exhausted(NOW + day * DAY_MS));
+    expect(await found()).toMatchObject({ state: "active", failingSince: NOW });
+    await deliver(bench(), id, exhausted(NOW + 7 * DAY_MS));
+    expect(await found()).toMatchObject({ state: "disabled", failingSince: NOW });
+    expect((await raised(bench())).at(-1)?.data).toMatchObject({
+      FailingSince: new Date(NOW).toISOString(),
+      Reason: `no delivery succeeded since ${new Date(NOW).toISOString()}`,
     });
   });
 

@@ -101,7 +101,9 @@ const BOUNDS: readonly Bound[] = [
       ...["expires_at", "created_at"].map((column) => `portal_links.${column}`),
       ...["created_at", "updated_at", "archived_at"].map((column) => `event_types.${column}`),
       "event_type_versions.created_at",
-      ...["failing_since", "created_at", "updated_at", "ended_at"].map((column) => `subscriptions.${column}`),
+      ...["failing_since", "resumed_at", "created_at", "updated_at", "ended_at"].map(
+        (column) => `subscriptions.${column}`,
+      ),
       "subscription_event_types.removed_at",
       ...["created_at", "expires_at"].map((column) => `signing_keys.${column}`),
       "events.created_at",

@@ -24,7 +24,7 @@ async function allIn(state: DeliveryState, count: number) {
   }, LONG);
 }
 
-/** Lets events of two subscriptions fail, so that all wait for their second attempt, and mends the receivers. */
+/** Lets events of two subscriptions fail, so that all wait for a retry, and mends the receivers. */
 async function outage(each: number): Promise<number[]> {
   const ids: number[] = [];
   for (const receiver of [t.receiver, other]) {

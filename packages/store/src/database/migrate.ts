@@ -23,6 +23,7 @@ import { up as urlOfAttempts } from "./migrations/0013-url-of-attempts.ts";
 import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
 import { up as provenHosts } from "./migrations/0015-proven-hosts.ts";
 import { up as recoveriesOfWaiting } from "./migrations/0016-recoveries-of-waiting.ts";
+import { up as resumedAt } from "./migrations/0019-resumed-at.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -44,6 +45,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0014-replay-in-order": replayInOrder,
   "0015-proven-hosts": provenHosts,
   "0016-recoveries-of-waiting": recoveriesOfWaiting,
+  "0019-resumed-at": resumedAt,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

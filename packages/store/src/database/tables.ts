@@ -152,8 +152,10 @@ export type Tables = {
     draining: Generated<number>;
     /** 1 from the subscription's end until its open deliveries are cancelled and its turn slots deleted. */
     ending: Generated<number>;
-    /** The first failure since the last success or resumption. */
+    /** The first failure since the last success. */
     failing_since: number | null;
+    /** When it was last resumed after a pause; null: never, or by an earlier release. */
+    resumed_at: Generated<number | null>;
     /** Deliveries exhausted since the last success or resumption. */
     exhausted: Generated<number>;
     created_at: number;

@@ -128,10 +128,11 @@ function noteOne(
   if (before.failing_since === null || finding.isExhausted) set(failing);
   if (!finding.isExhausted) return;
   raise({ type: "delivery_exhausted", data: deliveryData(finding, before.target_url) });
-  const since = { sinceMs: failing.failing_since, exhausted: failing.exhausted };
-  if (before.state !== "active" || !isToBeDisabled(finding.rule, since, now)) return;
+  const sinceMs = Math.max(failing.failing_since, before.resumed_at ?? 0);
+  const counted = { sinceMs, exhausted: failing.exhausted };
+  if (before.state !== "active" || !isToBeDisabled(finding.rule, counted, now)) return;
   set({ state: "disabled", draining: 0, updated_at: now });
-  const reason = `no delivery succeeded since ${new Date(since.sinceMs).toISOString()}`;
+  const reason = `no delivery succeeded since ${new Date(failing.failing_since).toISOString()}`;
   raise({
     type: "subscription_disabled",
     data: subscriptionData({ ...before, ...failing }, "disabled", reason),

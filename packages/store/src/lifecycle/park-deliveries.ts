@@ -80,13 +80,13 @@ export async function resumeSubscription(
 }
 
 /**
- * Resumes a subscription within a transaction that holds its row. It begins to fail anew: who resumes it says
- * that its receiver is worth another try.
+ * Resumes a subscription within a transaction that holds its row. If it was failing, it still is: nothing has
+ * succeeded. What disables it is counted anew, since who resumes it says that its receiver is worth a try.
  */
 export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise<void> {
   await tx
     .updateTable("subscriptions")
-    .set({ state: "active", draining: 1, failing_since: null, exhausted: 0, updated_at: now })
+    .set({ state: "active", draining: 1, resumed_at: now, exhausted: 0, updated_at: now })
     .where("id", "=", id)
     .execute();
 }

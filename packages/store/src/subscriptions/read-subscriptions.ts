@@ -48,7 +48,7 @@ export type Subscription = {
   readonly endedAt: number | null;
   /** Its parked deliveries are being drained, and new ones are parked behind them. */
   readonly isDraining: boolean;
-  /** The first failure since its last success; null: it is not failing. */
+  /** The first failure since its last success, also if it was resumed since; null: it is not failing. */
   readonly failingSince: number | null;
 };
 

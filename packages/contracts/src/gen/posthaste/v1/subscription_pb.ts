@@ -139,7 +139,8 @@ export type Subscription = Message<"posthaste.v1.Subscription"> & {
   draining: boolean;
 
   /**
-   * The time of the first failure since its last success or its last resumption; absent if it is not failing.
+   * The time of the first failure since its last success, whether it was paused and resumed since or not;
+   * absent if it is not failing.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 17;
    */
