@@ -16,6 +16,7 @@ import { DeliveryService } from "@posthaste/contracts/delivery";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { InboxService } from "@posthaste/contracts/inbox";
+import { OperatorService } from "@posthaste/contracts/operator";
 import { SessionService } from "@posthaste/contracts/session";
 import { StatisticsService } from "@posthaste/contracts/statistics";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
@@ -55,6 +56,7 @@ export type PosthasteClient = {
   readonly deliveries: Client<typeof DeliveryService>;
   readonly statistics: Client<typeof StatisticsService>;
   readonly accounts: Client<typeof AccountService>;
+  readonly operator: Client<typeof OperatorService>;
   readonly sessions: Client<typeof SessionService>;
   readonly inboxes: Client<typeof InboxService>;
   /** Closes the connections. Calls in flight and later calls fail with the code `canceled`. */
@@ -108,6 +110,7 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
     deliveries: client(DeliveryService),
     statistics: client(StatisticsService),
     accounts: client(AccountService),
+    operator: client(OperatorService),
     sessions: client(SessionService),
     inboxes: client(InboxService),
     async close() {

@@ -1,6 +1,12 @@
 export { Code, ConnectError } from "@connectrpc/connect";
 export { ErasureState, Lane } from "@posthaste/contracts/account";
-export { DeliveryState, Outcome, RecoveryKind, RecoveryState } from "@posthaste/contracts/delivery";
+export {
+  DeliveryState,
+  LeftOutReason,
+  Outcome,
+  RecoveryKind,
+  RecoveryState,
+} from "@posthaste/contracts/delivery";
 export { ErrorReason } from "@posthaste/contracts/error";
 export { SchemaCheck } from "@posthaste/contracts/event_catalog";
 export { StatisticsRange } from "@posthaste/contracts/statistics";

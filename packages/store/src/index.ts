@@ -144,6 +144,13 @@ export {
 export { resealSecrets } from "./long-running/reseal.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";
 export { notOpened, openMigratedStore } from "./open-migrated-store.ts";
+export { type AccountState, listAccountStates } from "./operator/account-states.ts";
+export {
+  type FailingPlace,
+  type FailingSubscription,
+  listFailingSubscriptions,
+} from "./operator/failing-subscriptions.ts";
+export { listUnfinishedRecoveries, type UnfinishedRecovery } from "./operator/unfinished-recoveries.ts";
 export { countChanges, forgetOldCounts } from "./statistics/count-changes.ts";
 export {
   type AccountBacklog,

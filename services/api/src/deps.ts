@@ -63,6 +63,8 @@ export type Deps = {
   readonly names: Names;
   /** The page of a delivery's workflow in the Temporal UI; empty if no UI is configured. */
   readonly workflowUrl: (id: DeliveryId) => string;
+  /** The Temporal UI's URL; empty if none is configured. */
+  readonly temporalUiUrl: string;
   /**
    * Makes a delivery's waiting attempt due now, in Temporal. If the call fails, the reconciler repeats it.
    * An operator's pause stays.

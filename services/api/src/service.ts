@@ -111,6 +111,7 @@ await runService({
         inboxes: config.POSTHASTE_INBOX === "on" ? createInboxes(clock.now) : null,
         nudge: createNudge(config.POSTHASTE_WORKER_URLS, log),
         names,
+        temporalUiUrl: config.POSTHASTE_TEMPORAL_UI_URL?.toString() ?? "",
         workflowUrl: (id) =>
           workflowUrl(config.POSTHASTE_TEMPORAL_UI_URL, client.options.namespace, names.delivery(id)),
         temporalWait: temporalWait.wait,

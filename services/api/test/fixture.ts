@@ -171,6 +171,7 @@ export async function startBench(
       inboxes: createInboxes(() => Date.now()),
       fanOutMax: 1_000,
       names: namesOf(await readInstallation(store)),
+      temporalUiUrl: "https://temporal.example",
       workflowUrl: (id) => `https://temporal.example/${id}`,
       whyTemporalAway: options.whyTemporalAway ?? (async () => undefined),
       signalRecovery: options.signalRecovery ?? (async () => {}),

@@ -22,6 +22,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     "long-running": [
       ...["database", "accounts", "statistics", "subscriptions", "deliveries", "lifecycle", "dispatch"],
     ],
+    operator: ["database", "accounts", "subscriptions", "long-running"],
   },
   "services/api/src": {
     http: [],

@@ -60,6 +60,6 @@ export async function listAccounts(
   return rows.map(accountOf);
 }
 
-function accountOf(row: Selectable<Tables["accounts"]>): Account {
+export function accountOf(row: Selectable<Tables["accounts"]>): Account {
   return { id: row.id, name: row.name, lane: row.lane, createdAt: row.created_at };
 }

@@ -25,6 +25,8 @@ export type Indexes = {
     | "subscriptions_by_url"
     | "subscriptions_draining_by_account"
     | "subscriptions_ended_by_url"
+    | "subscriptions_failing"
+    | "subscriptions_failing_by_account"
     | "subscriptions_ending_by_account";
 };
 

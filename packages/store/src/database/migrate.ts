@@ -24,6 +24,7 @@ import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
 import { up as provenHosts } from "./migrations/0015-proven-hosts.ts";
 import { up as recoveriesOfWaiting } from "./migrations/0016-recoveries-of-waiting.ts";
 import { up as resumedAt } from "./migrations/0019-resumed-at.ts";
+import { up as failingSubscriptions } from "./migrations/0020-failing-subscriptions.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -46,6 +47,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0015-proven-hosts": provenHosts,
   "0016-recoveries-of-waiting": recoveriesOfWaiting,
   "0019-resumed-at": resumedAt,
+  "0020-failing-subscriptions": failingSubscriptions,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

@@ -104,7 +104,7 @@ export async function readSubscription(
  * Each comes with its event types by the same statement: between two, it could end or change, and be shown as
  * it never was.
  */
-async function readSubscriptions(
+export async function readSubscriptions(
   store: Store,
   db: Pick<Tx, "selectFrom">,
   ids: readonly SubscriptionId[],

@@ -6,6 +6,7 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { EventIngestService } from "@posthaste/contracts/event_ingest";
 import { Health } from "@posthaste/contracts/health";
 import { InboxService } from "@posthaste/contracts/inbox";
+import { OperatorService } from "@posthaste/contracts/operator";
 import { ServerReflection } from "@posthaste/contracts/reflection";
 import { ServerReflection as ServerReflectionV1Alpha } from "@posthaste/contracts/reflection-v1alpha";
 import { SessionService } from "@posthaste/contracts/session";
@@ -21,6 +22,7 @@ export const SERVICES = [
   DeliveryService,
   StatisticsService,
   AccountService,
+  OperatorService,
   SessionService,
   InboxService,
   Health,
@@ -98,6 +100,12 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
     eraseEvents: ["admin", "few"],
     getErasure: ["admin", "few"],
   } satisfies Methods<typeof AccountService>,
+  [OperatorService.typeName]: {
+    getInstallation: ["admin", "few"],
+    listAccountStates: ["admin", "many"],
+    listFailingSubscriptions: ["admin", "many"],
+    listUnfinishedRecoveries: ["admin", "many"],
+  } satisfies Methods<typeof OperatorService>,
   [SessionService.typeName]: {
     openSession: ["public", "few"],
     getSession: ["any", "few"],

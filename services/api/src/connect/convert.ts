@@ -79,6 +79,11 @@ export function deliveryStateFrom(state: ProtoDeliveryState): DeliveryState | un
   return nameOf(PROTO_DELIVERY_STATES, state);
 }
 
+/** Returns unspecified for null. */
+export function outcomeTo(outcome: Outcome | null): ProtoOutcome {
+  return outcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[outcome];
+}
+
 /** Returns undefined for unspecified. */
 export function outcomeFrom(outcome: ProtoOutcome): Outcome | undefined {
   return nameOf(PROTO_OUTCOMES, outcome);
@@ -113,7 +118,7 @@ export function healthTo(health: SubscriptionHealth) {
     accepted,
     ...(p50Ms === null ? {} : { p50: durationFromMs(p50Ms) }),
     ...(p95Ms === null ? {} : { p95: durationFromMs(p95Ms) }),
-    lastOutcome: lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[lastOutcome],
+    lastOutcome: outcomeTo(lastOutcome),
     ...optional("lastAttemptAt", health.lastAttemptAt),
     ...optional("nextAttemptAt", health.nextAttemptAt),
     retrying,
@@ -140,8 +145,7 @@ export function deliveryTo(delivery: Delivery, names: Names, workflowUrl = "") {
     subscriptionId: delivery.subscriptionId,
     state: PROTO_DELIVERY_STATES[delivery.state],
     attempts: delivery.attempts,
-    lastOutcome:
-      delivery.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[delivery.lastOutcome],
+    lastOutcome: outcomeTo(delivery.lastOutcome),
     lastStatus: delivery.lastStatus ?? 0,
     createdAt: timestampFromMs(delivery.createdAt),
     endedReason: delivery.endedReason ?? "",
@@ -163,7 +167,7 @@ export function changeTo(change: DeliveryChange) {
     subscriptionId: change.subscriptionId,
     state: PROTO_DELIVERY_STATES[change.state],
     attempts: change.attempts,
-    lastOutcome: change.lastOutcome === null ? ProtoOutcome.UNSPECIFIED : PROTO_OUTCOMES[change.lastOutcome],
+    lastOutcome: outcomeTo(change.lastOutcome),
     lastStatus: change.lastStatus ?? 0,
     changedAt: timestampFromMs(change.changedAt),
   });
@@ -274,6 +278,7 @@ export function tokenTo(token: Token) {
   });
 }
 
-function optional<K extends string>(key: K, at: number | null) {
+/** Returns a time under its field; nothing for null. */
+export function optional<K extends string>(key: K, at: number | null) {
   return at === null ? {} : ({ [key]: timestampFromMs(at) } as Record<K, Timestamp>);
 }
