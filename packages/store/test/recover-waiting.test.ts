@@ -188,6 +188,18 @@ onEachDatabase("the filter of a recovery", (bench) => {
     expect(await counted({ attemptsMin: 2 })).toBe(0);
   });
 
+  test("keeps to an event, whose deliveries to all subscriptions it sends again", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    for (let i = 0; i < 5; i++) await subscribe();
+    const { eventId } = await ingest();
+    await ingest();
+    for (const id of await beginAttempts(store)) await recordAccepted(store, id);
+    const recovery = await start(bench(), { states: ["succeeded"], eventId });
+    expect(await finish(store, recovery, 2)).toMatchObject({ state: "completed", examined: 5, made: 5 });
+    const made = await listDeliveries(store, { accountId, state: "pending", limit: 20 });
+    expect(made.map((delivery) => delivery.eventId)).toEqual(Array(5).fill(eventId));
+  });
+
   test("finds what a list with the same traits shows", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe({ eventTypes: ["*"] });

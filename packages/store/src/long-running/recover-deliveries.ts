@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { DeliveryId, LeftOutReason, RecoverableState, SubscriptionId } from "@posthaste/domain";
+import type { DeliveryId, EventId, LeftOutReason, RecoverableState, SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId, sha256 } from "../database/ids.ts";
@@ -46,8 +46,10 @@ export async function recoverDeliveries(
   row: RecoveryRow,
   { limit, makeMax, now }: Bounds,
 ): Promise<Step> {
-  const { states = FAILED_STATES, ...traits } = recoveryOf(row).filter;
-  const lists = await Promise.all(states.map((state) => candidatesIn(store, tx, row, state, limit)));
+  const { states = FAILED_STATES, eventId, ...traits } = recoveryOf(row).filter;
+  const lists = await Promise.all(
+    states.map((state) => candidatesIn(store, tx, row, { state, eventId, limit })),
+  );
   const found = lists
     .flat()
     .sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -76,11 +78,12 @@ async function candidatesIn(
   store: Store,
   tx: Tx,
   row: RecoveryRow,
-  state: RecoverableState,
-  limit: number,
+  { state, eventId, limit }: { state: RecoverableState; eventId: EventId | undefined; limit: number },
 ): Promise<Candidate[]> {
-  const index =
+  const ofState =
     row.subscription_id === null ? "deliveries_by_account_state" : "deliveries_by_state_and_account";
+  // A step sorts the deliveries of an event: thousands at most. An account has millions in a range of time.
+  const index = eventId === undefined ? ofState : "deliveries_by_event";
   let query = tx
     .selectFrom(byIndex(store, "deliveries", index))
     .select(CANDIDATE_COLUMNS)
@@ -92,6 +95,7 @@ async function candidatesIn(
     .where("created_at", "<", row.until_at)
     .orderBy("id")
     .limit(limit);
+  if (eventId !== undefined) query = query.where("event_id", "=", eventId);
   if (row.subscription_id !== null) query = query.where("subscription_id", "=", row.subscription_id);
   return await query.execute();
 }

@@ -1,5 +1,6 @@
 import {
   type AccountId,
+  type EventId,
   type LeftOutReason,
   MINUTE_MS,
   type RecoverableState,
@@ -52,6 +53,8 @@ export type Recovery = {
 export type RecoveryFilter = Omit<Traits, "recoveryId"> & {
   /** Default: {@link FAILED_STATES}. */
   readonly states?: readonly RecoverableState[];
+  /** Default: of any event. */
+  readonly eventId?: EventId;
 };
 
 /** What a recovery sends by default: the schedule was used up, the target may not be called, or cancelled. */

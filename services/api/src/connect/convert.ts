@@ -228,6 +228,7 @@ export function recoveryTo(recovery: Recovery, names: Names) {
     outcomes: outcomes.map((outcome) => PROTO_OUTCOMES[outcome]),
     statuses: [...statuses],
     attemptsMin,
+    eventId: filter.eventId ?? "",
     ...optional("endedAt", recovery.endedAt),
   });
 }

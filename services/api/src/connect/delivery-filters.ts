@@ -73,6 +73,7 @@ export function recoveryFilterFrom(request: RecoverDeliveriesRequest): RecoveryF
   const states = request.states.flatMap((state) => recoverableFrom(state) ?? []);
   return {
     ...(states.length === 0 ? {} : { states }),
+    ...(request.eventId === "" ? {} : { eventId: request.eventId as EventId }),
     ...eventTypesFrom(request),
     ...traitsFrom(request),
   };
