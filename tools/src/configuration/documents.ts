@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { COLUMNS_MAX } from "../repository/lines.ts";
 import { errorsPage } from "./reasons.ts";
-import { receiversPage } from "./receivers.ts";
+import { withOddities } from "./receivers.ts";
 import { type DocumentedSetting, documentedSettings } from "./settings.ts";
 import { withTransitions } from "./transitions.ts";
 
@@ -33,6 +33,7 @@ const TEMPORAL = [
 ] as const;
 
 const ARCHITECTURE = "docs/architecture.md";
+const RECEIVERS = "docs/receivers.md";
 const REASONS = "proto/posthaste/v1/error.proto";
 
 /** Generates the documents from the current code. */
@@ -43,7 +44,7 @@ export function generatedDocuments(): readonly Document[] {
     { path: ARCHITECTURE, text: withTransitions(textOf(ARCHITECTURE)) },
     { path: "docs/configuration.md", text: configurationPage(settings) },
     { path: "docs/errors.md", text: errorsPage(textOf(REASONS)) },
-    { path: "docs/receivers.md", text: receiversPage() },
+    { path: RECEIVERS, text: withOddities(textOf(RECEIVERS)) },
     { path: ".env.example", text: envExample(settings) },
     { path: "packages/runtime/src/known-settings.ts", text: knownSettings(settings) },
   ];

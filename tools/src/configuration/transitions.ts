@@ -1,8 +1,6 @@
 import { DELIVERY_EVENTS, DELIVERY_STATES, type DeliveryEvent, type DeliveryState } from "@posthaste/domain";
 import { DELIVERY_TRANSITIONS, holdsNoTime, TIME_COLUMNS, type TimeColumn } from "@posthaste/store";
-
-const BEGIN = "<!-- transitions -->";
-const END = "<!-- /transitions -->";
+import { betweenMarks } from "./marks.ts";
 
 type Transition = {
   readonly meaning: string;
@@ -13,10 +11,7 @@ const TABLE: Readonly<Record<DeliveryEvent, Transition>> = DELIVERY_TRANSITIONS;
 
 /** Replaces the text between a page's marks with the diagram and the table of a delivery's transitions. */
 export function withTransitions(page: string): string {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`the page has no ${BEGIN} … ${END}`);
-  return `${page.slice(0, begin + BEGIN.length)}\n${picture()}\n${table()}\n${page.slice(end)}`;
+  return betweenMarks(page, "transitions", `${picture()}\n${table()}`);
 }
 
 /** Draws the transitions that change the state. Events with the same transition share an arrow. */

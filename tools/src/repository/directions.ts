@@ -11,6 +11,7 @@ import { type Import, importsOf } from "./imports.ts";
  * only that subpath.
  */
 const WORKSPACE: Readonly<Record<string, readonly string[]>> = {
+  examples: ["signature"],
   "packages/domain": [],
   "packages/signature": [],
   "packages/contracts": [],
