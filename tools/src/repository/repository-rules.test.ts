@@ -57,6 +57,8 @@ describe("an import is refused", () => {
     ["services/api/test/x.test.ts", "../../worker/src/metrics.ts"],
     ["services/worker/src/x.ts", "@posthaste/contracts/delivery"],
     ["packages/unheard-of/src/x.ts", "@posthaste/domain"],
+    ["examples/verify/node/x.mjs", "@posthaste/domain"],
+    ["services/console/src/x.ts", "../../../examples/verify/node/x.mjs"],
   ])("from %s to %s", (path, specifier) => {
     expect(wrongImports(file(path, `import { x } from "${specifier}";`))).toHaveLength(1);
   });
@@ -70,6 +72,8 @@ describe("an import is allowed", () => {
     ["services/api/src/x.ts", "@posthaste/delivery/client"],
     ["services/api/test/x.test.ts", "@posthaste/testkit"],
     ["tools/src/x.ts", "../../services/api/src/config.ts"],
+    ["examples/verify/node/x.mjs", "@posthaste/signature"],
+    ["services/console/src/x.ts", "../../../examples/verify/node/x.mjs?raw"],
   ])("from %s to %s", (path, specifier) => {
     expect(wrongImports(file(path, `import { x } from "${specifier}";`))).toEqual([]);
   });

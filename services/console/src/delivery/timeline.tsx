@@ -7,16 +7,19 @@ import {
   type PlannedAttempt,
 } from "@posthaste/contracts/delivery";
 import { ChevronRight } from "lucide-react";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { Disclosure, DisclosurePanel } from "react-aria-components/Disclosure";
 import { Heading } from "react-aria-components/Heading";
 import { answerOf, Badge, OUTCOMES } from "../parts/badge.tsx";
+import { BodyBlock } from "../parts/body-block.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
-import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
 import { Time, TimeAhead } from "../parts/time.tsx";
 import { spelledMs } from "../parts/times.ts";
+import { TextBlock } from "../parts/text-block.tsx";
 import { useNow } from "../parts/use-now.ts";
+import { CurlButton } from "./curl-button.tsx";
+import { Hint } from "./hint.tsx";
 import styles from "./timeline.module.css";
 import { expectedAt, whyDue, whyNonePlanned } from "./waiting.ts";
 
@@ -123,11 +126,10 @@ function AttemptEntry({
             {attempt.requestHeaders.length > 0 && (
               <Headers headers={attempt.requestHeaders} label="Request headers" />
             )}
-            <TextBlock
-              label="Request body"
-              text={body ?? ""}
-              note={body === undefined ? NO_EVENT : undefined}
-            />
+            <RequestBody body={body} />
+            {body !== undefined && attempt.requestHeaders.length > 0 && (
+              <CurlButton attempt={attempt} body={body} />
+            )}
           </div>
           <div className={styles.side}>
             <h4>Response</h4>
@@ -140,20 +142,37 @@ function AttemptEntry({
               {attempt.address !== "" && <span className={styles.address}>from {attempt.address}</span>}
             </p>
             {attempt.detail !== "" && <p className={styles.detail}>{attempt.detail}</p>}
+            <Hint attempt={attempt} />
             {attempt.responseHeaders.length > 0 && (
               <Headers headers={attempt.responseHeaders} label="Response headers" />
             )}
             {attempt.status !== 0 && (
-              <TextBlock
+              <BodyBlock
                 label="Response body"
-                text={bytesAsText(attempt.responseBody)}
-                note={attempt.responseTruncated ? "Truncated: only the first 16 KiB are stored." : undefined}
+                bytes={attempt.responseBody}
+                fileName={`response-${attempt.number}`}
+                isTruncated={attempt.responseTruncated}
               />
             )}
           </div>
         </div>
       </DisclosurePanel>
     </Disclosure>
+  );
+}
+
+function RequestBody({ body }: { body: string | undefined }) {
+  const download = useMemo(
+    () => (body === undefined ? undefined : { bytes: new TextEncoder().encode(body), name: "request.json" }),
+    [body],
+  );
+  return (
+    <TextBlock
+      label="Request body"
+      text={body ?? ""}
+      note={body === undefined ? NO_EVENT : undefined}
+      download={download}
+    />
   );
 }
 

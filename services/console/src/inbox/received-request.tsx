@@ -5,7 +5,7 @@ import { Disclosure, DisclosurePanel } from "react-aria-components/Disclosure";
 import { Heading } from "react-aria-components/Heading";
 import { Headers } from "../delivery/timeline.tsx";
 import { Badge } from "../parts/badge.tsx";
-import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
+import { BodyBlock } from "../parts/body-block.tsx";
 import { Time } from "../parts/time.tsx";
 import { type Checked, useChecked } from "./check-signature.ts";
 import styles from "./received-request.module.css";
@@ -40,11 +40,7 @@ export function ReceivedRequest(props: {
               <p className={styles.muted}>Signature: {checked.why}.</p>
             )}
             <Headers headers={request.headers} label="Headers" />
-            <TextBlock
-              label="Body"
-              text={bytesAsText(request.body)}
-              note={request.truncated ? "Truncated: only the first 16 KiB are stored." : undefined}
-            />
+            <BodyBlock label="Body" bytes={request.body} fileName="request" isTruncated={request.truncated} />
           </div>
         </DisclosurePanel>
       </Disclosure>

@@ -5,7 +5,9 @@ import controls from "./controls.module.css";
 
 const SHOWN_MS = 1_500;
 
-export function CopyButton({ text, label }: { text: string; label: string }) {
+/** Copies a text. It shows an icon alone, unless its label is to be visible. */
+export function CopyButton(props: { text: string; label: string; isLabelVisible?: boolean }) {
+  const { text, label, isLabelVisible = false } = props;
   const [isCopied, setCopied] = useState(false);
   const copy = async () => {
     try {
@@ -16,13 +18,15 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       // The browser denies clipboard access. The reader can still select the text.
     }
   };
+  const name = isCopied ? "Copied" : label;
   return (
     <Button
-      className={`${controls.button} ${controls.icon}`}
-      aria-label={isCopied ? "Copied" : label}
+      className={`${controls.button} ${isLabelVisible ? controls.small : controls.icon}`}
+      {...(isLabelVisible ? {} : { "aria-label": name })}
       onPress={() => void copy()}
     >
       {isCopied ? <Check size={15} aria-hidden="true" /> : <Copy size={15} aria-hidden="true" />}
+      {isLabelVisible && name}
     </Button>
   );
 }

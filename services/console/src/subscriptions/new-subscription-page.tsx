@@ -13,6 +13,7 @@ import { Card, Empty, PageHeader } from "../parts/layout.tsx";
 import { TextBlock } from "../parts/text-block.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./new-subscription-page.module.css";
+import { JUST_CREATED } from "./next-steps.tsx";
 import { NEW_DRAFT, requestOf, SubscriptionForm } from "./subscription-form.tsx";
 
 /** The form for a new subscription, next to a sample of what its receiver gets. */
@@ -25,7 +26,7 @@ export function NewSubscriptionPage() {
   const create = useMutation(SubscriptionService.method.createSubscription, {
     onSuccess: ({ subscription }) => {
       void queries.invalidateQueries();
-      navigate(`/subscriptions/${subscription?.id}`);
+      navigate(`/subscriptions/${subscription?.id}`, { state: JUST_CREATED });
     },
   });
   const createInbox = useMutation(InboxService.method.createInbox, {

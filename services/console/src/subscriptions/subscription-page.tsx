@@ -23,10 +23,12 @@ import { UNDELIVERED } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { Health } from "./health.tsx";
+import { NextSteps } from "./next-steps.tsx";
 import { SigningKeys } from "./signing-keys.tsx";
 import { draftOf, requestOf, SubscriptionForm } from "./subscription-form.tsx";
 import styles from "./subscription-page.module.css";
 import { TestEvent } from "./test-event.tsx";
+import { VerifyCard } from "./verify-card.tsx";
 
 const EVERY_MS = 10_000;
 /** The polling interval while the subscription's parked deliveries drain. */
@@ -97,6 +99,7 @@ export function SubscriptionPage({ id }: { id: number }) {
           order when it is resumed.
         </p>
       )}
+      {mayWrite && <NextSteps />}
       <div className={styles.columns}>
         <div className={styles.column}>
           {isEditing ? (
@@ -115,6 +118,7 @@ export function SubscriptionPage({ id }: { id: number }) {
         <div className={styles.column}>
           <Health subscription={subscription} />
           {mayWrite && <SigningKeys id={id} />}
+          <VerifyCard />
         </div>
       </div>
     </>

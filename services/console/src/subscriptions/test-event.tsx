@@ -8,13 +8,14 @@ import { TextArea } from "react-aria-components/TextArea";
 import { TextField } from "react-aria-components/TextField";
 import { Link } from "wouter";
 import { useEventTypes } from "../api/subscriptions.ts";
+import { Hint } from "../delivery/hint.tsx";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
+import { BodyBlock } from "../parts/body-block.tsx";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card } from "../parts/layout.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
-import { bytesAsText, TextBlock } from "../parts/text-block.tsx";
 import { spelledMs } from "../parts/times.ts";
 import styles from "./test-event.module.css";
 
@@ -80,8 +81,14 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
               <Link href={`/deliveries/${delivery.id}`}>View delivery</Link>
             </p>
             {attempt?.detail !== undefined && attempt.detail !== "" && <p>{attempt.detail}</p>}
+            {attempt !== undefined && <Hint attempt={attempt} />}
             {attempt !== undefined && attempt.status !== 0 && (
-              <TextBlock label="Response body" text={bytesAsText(attempt.responseBody)} />
+              <BodyBlock
+                label="Response body"
+                bytes={attempt.responseBody}
+                fileName="response"
+                isTruncated={attempt.responseTruncated}
+              />
             )}
           </div>
         )}
