@@ -1,6 +1,8 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { expect, test } from "vitest";
-import { ConsoleFixture } from "./console-fixture.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { button, ConsoleFixture, PATIENCE } from "./console-fixture.ts";
+import { insertDeliveries } from "./many-deliveries.ts";
 
 /* Tests what the console's lists and numbers say, in a real Chromium with the real API and worker. */
 
@@ -32,4 +34,111 @@ test("what has happened is never shown as ahead, though the browser's clock is b
   await go("/deliveries");
   const created = page.getByRole("row").nth(1).locator("time").filter({ visible: true });
   expect(await created.textContent()).toBe("now");
+});
+
+/** The addresses of the rows' links, in their order. */
+async function links(page: Page): Promise<string[]> {
+  return (await page.evaluate(
+    `[...document.querySelectorAll("tbody a")].map((link) => link.getAttribute("href"))`,
+  )) as string[];
+}
+
+async function choose(page: Page, label: string, option: string): Promise<void> {
+  await page.getByRole("button", { name: new RegExp(label) }).click();
+  await page.getByRole("option", { name: option }).click();
+}
+
+describe("the address of the list of deliveries", () => {
+  test("holds the page: Back, a reload and another tab show the same deliveries", async () => {
+    const { account, stack } = fixture;
+    const subscriptionId = await fixture.subscribe(fixture.receiver.url);
+    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 130 });
+    const { page } = await fixture.show({ token: account.token, path: "/deliveries" });
+    const shows = async (expected: readonly string[], of = page) =>
+      await expect.poll(() => links(of), PATIENCE).toEqual(expected);
+    await page.getByText("Page 1", { exact: true }).waitFor();
+    await expect.poll(async () => (await links(page)).length, PATIENCE).toBe(50);
+    const first = await links(page);
+    await button(page, "Older").click();
+    await page.getByText("Page 2", { exact: true }).waitFor();
+    await expect.poll(async () => (await links(page))[0], PATIENCE).not.toBe(first[0]);
+    const second = await links(page);
+
+    await page.getByRole("row").nth(1).getByRole("link").click();
+    await page.getByRole("heading", { name: "Timeline" }).waitFor();
+    await page.goBack();
+    await shows(second);
+    await page.reload();
+    await shows(second);
+    await page.getByText("Page 2", { exact: true }).waitFor();
+    const { pathname, search } = new URL(page.url());
+    const { page: tab } = await fixture.show({ token: account.token, path: pathname + search });
+    await shows(second, tab);
+
+    await button(page, "Newer").click();
+    await shows(first);
+    await page.getByText("Page 1", { exact: true }).waitFor();
+    // This tab has no newer page to go back to.
+    await button(tab, "Newest").click();
+    await shows(first, tab);
+  });
+
+  test("means the same times in Kolkata and New York", async () => {
+    const { account, stack } = fixture;
+    const subscriptionId = await fixture.subscribe(fixture.receiver.url);
+    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 180 });
+    const minute = Math.floor(Date.now() / 60_000) * 60_000;
+    const [from, before] = [minute - 60_000, minute];
+    const kolkata = { token: account.token, timeZone: "Asia/Kolkata" };
+    const { page } = await fixture.show({ ...kolkata, path: "/deliveries" });
+    await page.getByText("Page 1", { exact: true }).waitFor();
+    await choose(page, "Time", "Custom range");
+    await page.getByLabel("From").fill(inZone("Asia/Kolkata", from));
+    await page.getByLabel("Before").fill(inZone("Asia/Kolkata", before));
+    const { pathname, search } = new URL(page.url());
+    expect(decodeURIComponent(search)).toContain(
+      `since=${new Date(from).toISOString()}~${new Date(before).toISOString()}`,
+    );
+    const { page: abroad } = await fixture.show({
+      token: account.token,
+      path: pathname + search,
+      timeZone: "America/New_York",
+    });
+    await expect.poll(async () => (await links(abroad)).length, PATIENCE).toBe(50);
+    expect(await abroad.getByLabel("From").inputValue()).toBe(inZone("America/New_York", from));
+    await expect.poll(async () => await links(page), PATIENCE).toEqual(await links(abroad));
+
+    // The choice of a range is one step back, however much was typed into its fields.
+    await page.goBack();
+    await page.waitForURL("**/deliveries");
+  });
+
+  test("is a step of the history for each filter", async () => {
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
+    await choose(page, "State", "Exhausted");
+    await page.waitForURL("**/deliveries?state=exhausted");
+    await choose(page, "Time", "Last hour");
+    await page.waitForURL("**/deliveries?state=exhausted&since=1h");
+    await page.goBack();
+    await page.waitForURL("**/deliveries?state=exhausted");
+    await page.goBack();
+    await page.waitForURL("**/deliveries");
+  });
+});
+
+/** A time as a `datetime-local` field of this zone holds it. */
+function inZone(timeZone: string, at: number): string {
+  return new Date(at).toLocaleString("sv-SE", { timeZone }).replace(" ", "T").slice(0, 16);
+}
+
+test("the filter of states has the names that the rows show", async () => {
+  fixture.receiver.answer({ kind: "status", status: 503 });
+  await fixture.subscribe(fixture.receiver.url);
+  await fixture.deliveryOf(await fixture.ingest(), DeliveryState.STARTED);
+  const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
+  const row = page.getByRole("row").filter({ hasText: "Retrying" });
+  await row.waitFor();
+  await choose(page, "State", "In progress or retrying");
+  await page.waitForURL("**/deliveries?state=started");
+  await row.waitFor();
 });

@@ -1,21 +1,22 @@
 import { createConnectQueryKey, useQuery } from "@connectrpc/connect-query";
 import { type Delivery, DeliveryService } from "@posthaste/contracts/delivery";
 import { keepPreviousData, useQueryClient } from "@tanstack/react-query";
-import { ChevronLeft, ChevronRight } from "lucide-react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { Button } from "react-aria-components/Button";
+import { useCallback, useEffect, useMemo, useRef } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
 import { useWatch } from "../api/use-watch.ts";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
+import { MINUTE_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
+import { useNow } from "../parts/use-now.ts";
 import styles from "./deliveries-page.module.css";
 import { FilterBar } from "./filter-bar.tsx";
-import { type Filters, readFilters, requestOf, writeFilters } from "./filters.ts";
+import { addressOf, type Filters, NO_FILTERS, readBefore, readFilters, requestOf } from "./filters.ts";
+import { Pages } from "./pages.tsx";
 
 const PAGE_SIZE = 50;
 /** At most one refresh in this interval, however many deliveries change. */
@@ -29,10 +30,6 @@ export function DeliveriesPage() {
   const [, navigate] = useLocation();
   const filters = useMemo(() => readFilters(search), [search]);
   const isLive = useLiveList();
-  const change = (next: Filters) => {
-    const query = writeFilters(next);
-    navigate(query === "" ? "/deliveries" : `/deliveries?${query}`, { replace: true });
-  };
   return (
     <>
       <PageHeader title="Deliveries" about="The delivery of each event to each subscription, newest first.">
@@ -40,18 +37,21 @@ export function DeliveriesPage() {
           {isLive ? "Live" : "Connecting…"}
         </span>
       </PageHeader>
-      <FilterBar filters={filters} onChange={change} />
-      {/* The key resets the page number when the filters change. */}
-      <DeliveryList key={search} filters={filters} isLive={isLive} />
+      <FilterBar
+        filters={filters}
+        onChange={(next) => navigate(addressOf(next))}
+        onType={(next) => navigate(addressOf(next), { replace: true })}
+      />
+      <DeliveryList filters={filters} before={readBefore(search)} isLive={isLive} />
     </>
   );
 }
 
-function DeliveryList({ filters, isLive }: { filters: Filters; isLive: boolean }) {
-  // The page tokens up to the current page. The first page's token is empty.
-  const [tokens, setTokens] = useState<readonly string[]>([""]);
-  const [openedAt] = useState(Date.now);
-  const request = { ...requestOf(filters, openedAt), pageSize: PAGE_SIZE, pageToken: tokens.at(-1) ?? "" };
+function DeliveryList(props: { filters: Filters; before: string; isLive: boolean }) {
+  const { filters, before, isLive } = props;
+  // A last hour, say, ends with the current minute, so that the query does not change all the time.
+  const now = Math.ceil(useNow(true) / MINUTE_MS) * MINUTE_MS;
+  const request = { ...requestOf(filters, now), pageSize: PAGE_SIZE, pageToken: before };
   const { data, error, isPlaceholderData, refetch } = useQuery(listDeliveries, request, {
     placeholderData: keepPreviousData,
     refetchInterval: isLive ? false : NOT_LIVE_EVERY_MS,
@@ -71,23 +71,7 @@ function DeliveryList({ filters, isLive }: { filters: Filters; isLive: boolean }
         )}
         {deliveries.length > 0 && <Rows deliveries={deliveries} isStale={isPlaceholderData} />}
       </Card>
-      <nav className={styles.pages} aria-label="Delivery list pages">
-        <Button
-          className={`${controls.button} ${controls.small}`}
-          isDisabled={tokens.length === 1}
-          onPress={() => setTokens(tokens.slice(0, -1))}
-        >
-          <ChevronLeft size={15} aria-hidden="true" /> Newer
-        </Button>
-        <span>Page {tokens.length}</span>
-        <Button
-          className={`${controls.button} ${controls.small}`}
-          isDisabled={next === "" || isPlaceholderData}
-          onPress={() => setTokens([...tokens, next])}
-        >
-          Older <ChevronRight size={15} aria-hidden="true" />
-        </Button>
-      </nav>
+      <Pages filters={filters} before={before} next={isPlaceholderData ? "" : next} />
     </>
   );
 }
@@ -165,7 +149,7 @@ function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStal
 }
 
 function NoneFound({ filters }: { filters: Filters }) {
-  if (writeFilters(filters) !== "") {
+  if (addressOf(filters) !== addressOf(NO_FILTERS)) {
     return (
       <Empty title="No deliveries match">
         <p>Remove a filter or choose a longer time range.</p>

@@ -1,26 +1,44 @@
-import { DeliveryState } from "@posthaste/contracts/delivery";
+import type { DeliveryState } from "@posthaste/contracts/delivery";
 import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
 import { TextField } from "react-aria-components/TextField";
 import { targetName, useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
-import { DELIVERY_STATES } from "../parts/badge.tsx";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
-import { DAY_MS } from "../parts/durations.ts";
+import { DELIVERY_STATES, stateName } from "../parts/delivery-status.ts";
+import { DAY_MS, MINUTE_MS } from "../parts/durations.ts";
 import { localInput } from "../parts/times.ts";
 import styles from "./filter-bar.module.css";
-import { type Filters, SINCES, timesOf } from "./filters.ts";
+import {
+  addressOf,
+  type Filters,
+  NO_FILTERS,
+  parsed,
+  type Range,
+  rangeOf,
+  SINCES,
+  sinceOf,
+} from "./filters.ts";
 
-const STATES = Object.entries(DELIVERY_STATES).map(([id, [name]]) => ({ id, name }));
+const STATES = DELIVERY_STATES.map((state) => ({ id: String(state), name: stateName(state) }));
 
-export function FilterBar({ filters, onChange }: { filters: Filters; onChange(filters: Filters): void }) {
+/**
+ * @param onChange called with a chosen filter
+ * @param onType called as a field is typed into, perhaps for each key
+ */
+export function FilterBar(props: {
+  filters: Filters;
+  onChange(filters: Filters): void;
+  onType(filters: Filters): void;
+}) {
+  const { filters, onChange, onType } = props;
   const subscriptions = useSubscriptions();
   const eventTypes = useEventTypes();
-  const isRange = filters.since.includes("~");
-  const sinceId = isRange ? "range" : (SINCES.find(({ id }) => id === filters.since)?.id ?? "all");
-  const isFiltered =
-    filters.state + filters.subscriptionId > 0 || filters.eventType !== "" || filters.since !== "all";
+  const range = rangeOf(filters.since);
+  const sinceId =
+    range !== undefined ? "range" : (SINCES.find(({ id }) => id === filters.since)?.id ?? "all");
+  const isFiltered = addressOf(filters) !== addressOf(NO_FILTERS);
   return (
     <search className={styles.bar} aria-label="Filter deliveries">
       <Choice
@@ -51,22 +69,13 @@ export function FilterBar({ filters, onChange }: { filters: Filters; onChange(fi
         label="Time"
         options={SINCES}
         value={sinceId}
-        onChange={(id) => {
-          const now = Date.now();
-          onChange({
-            ...filters,
-            since: id === "range" ? `${localInput(now - DAY_MS)}~${localInput(now)}` : id,
-          });
-        }}
+        onChange={(id) => onChange({ ...filters, since: id === "range" ? sinceOf(lastDay(Date.now())) : id })}
       />
-      {isRange && <RangeFields filters={filters} onChange={onChange} />}
+      {range !== undefined && (
+        <RangeFields range={range} onType={(typed) => onType({ ...filters, since: sinceOf(typed) })} />
+      )}
       {isFiltered && (
-        <Button
-          className={`${controls.button} ${styles.clear}`}
-          onPress={() =>
-            onChange({ state: DeliveryState.UNSPECIFIED, eventType: "", subscriptionId: 0, since: "all" })
-          }
-        >
+        <Button className={`${controls.button} ${styles.clear}`} onPress={() => onChange(NO_FILTERS)}>
           Clear filters
         </Button>
       )}
@@ -74,30 +83,29 @@ export function FilterBar({ filters, onChange }: { filters: Filters; onChange(fi
   );
 }
 
-function RangeFields({ filters, onChange }: { filters: Filters; onChange(filters: Filters): void }) {
-  const [from = "", before = ""] = filters.since.split("~");
-  const times = timesOf(filters.since, Date.now());
-  const isWrong = times.from !== undefined && times.before !== undefined && times.from >= times.before;
-  return (
-    <>
-      <TextField
-        className={controls.field}
-        value={from}
-        onChange={(value) => onChange({ ...filters, since: `${value}~${before}` })}
-        isInvalid={isWrong}
-      >
-        <Label>From</Label>
-        <Input type="datetime-local" className={controls.input} />
-      </TextField>
-      <TextField
-        className={controls.field}
-        value={before}
-        onChange={(value) => onChange({ ...filters, since: `${from}~${value}` })}
-        isInvalid={isWrong}
-      >
-        <Label>Before</Label>
-        <Input type="datetime-local" className={controls.input} />
-      </TextField>
-    </>
-  );
+function RangeFields({ range, onType }: { range: Range; onType(range: Range): void }) {
+  const { from, before } = range;
+  const isWrong = from !== undefined && before !== undefined && from >= before;
+  const fields = [
+    { label: "From", at: from, onChange: (text: string) => onType({ from: parsed(text), before }) },
+    { label: "Before", at: before, onChange: (text: string) => onType({ from, before: parsed(text) }) },
+  ];
+  return fields.map(({ label, at, onChange }) => (
+    <TextField
+      key={label}
+      className={controls.field}
+      value={at === undefined ? "" : localInput(at)}
+      onChange={onChange}
+      isInvalid={isWrong}
+    >
+      <Label>{label}</Label>
+      <Input type="datetime-local" className={controls.input} />
+    </TextField>
+  ));
+}
+
+/** Ends with the current minute, as the fields have no seconds. */
+function lastDay(now: number): Range {
+  const before = Math.ceil(now / MINUTE_MS) * MINUTE_MS;
+  return { from: before - DAY_MS, before };
 }

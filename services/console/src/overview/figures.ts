@@ -1,9 +1,11 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { DeliveryState } from "@posthaste/contracts/delivery";
 import type {
   AccountBacklog,
   GetStatisticsResponse,
   StatisticsBucket,
 } from "@posthaste/contracts/statistics";
+import { stateName } from "../parts/delivery-status.ts";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
 import { spelledMs } from "../parts/times.ts";
 import { spelledLatency } from "./latency.ts";
@@ -14,6 +16,7 @@ export type Figure = { readonly value: string; readonly about: string; readonly 
 export const FIGURE_NAMES = ["Events", "Succeeded", "Success rate", "p95 latency", "Backlog"] as const;
 export type Figures = Readonly<Record<(typeof FIGURE_NAMES)[number], Figure>>;
 
+const { PENDING, STARTED, PARKED } = DeliveryState;
 /** The success rate below which something is wrong at a receiver. */
 const GOOD_SHARE = 0.9;
 /** The API counts the deliveries of a state up to this number. */
@@ -61,12 +64,11 @@ function backlogOf({ pending, started, parked, oldestPendingAt }: AccountBacklog
   const counts = [pending, started, parked];
   const sum = counts.reduce((all, count) => all + count, 0);
   const since = oldestPendingAt === undefined ? now : timestampMs(oldestPendingAt);
+  const waited = `for up to ${spelledMs(Math.max(0, now - since))}`;
   const parts = [
-    ...(pending === 0
-      ? []
-      : [`${counted(pending)} pending, for up to ${spelledMs(Math.max(0, now - since))}`]),
-    ...(started === 0 ? [] : [`${counted(started)} in progress or retrying`]),
-    ...(parked === 0 ? [] : [`${counted(parked)} parked`]),
+    ...(pending === 0 ? [] : [`${counted(pending, PENDING)}, ${waited}`]),
+    ...(started === 0 ? [] : [counted(started, STARTED)]),
+    ...(parked === 0 ? [] : [counted(parked, PARKED)]),
   ];
   return {
     value: counts.some((count) => count >= COUNTED_MAX) ? `${whole(sum)}+` : whole(sum),
@@ -74,4 +76,7 @@ function backlogOf({ pending, started, parked, oldestPendingAt }: AccountBacklog
   };
 }
 
-const counted = (count: number) => (count >= COUNTED_MAX ? `${whole(COUNTED_MAX)}+` : whole(count));
+function counted(count: number, state: DeliveryState): string {
+  const number = count >= COUNTED_MAX ? `${whole(COUNTED_MAX)}+` : whole(count);
+  return `${number} ${stateName(state).toLowerCase()}`;
+}

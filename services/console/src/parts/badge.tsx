@@ -1,8 +1,8 @@
-import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
+import { type DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { type Subscription, SubscriptionState } from "@posthaste/contracts/subscription";
 import styles from "./badge.module.css";
-
-export type Tone = "green" | "red" | "amber" | "blue" | "grey";
+import { deliveryStatus } from "./delivery-status.ts";
+import type { Tone } from "./tone.ts";
 
 export function Badge({ tone, children }: { tone: Tone; children: React.ReactNode }) {
   return (
@@ -13,21 +13,8 @@ export function Badge({ tone, children }: { tone: Tone; children: React.ReactNod
   );
 }
 
-export const DELIVERY_STATES = {
-  [DeliveryState.UNSPECIFIED]: ["Any state", "grey"],
-  [DeliveryState.PENDING]: ["Pending", "blue"],
-  [DeliveryState.STARTED]: ["In progress", "blue"],
-  [DeliveryState.SUCCEEDED]: ["Succeeded", "green"],
-  [DeliveryState.EXHAUSTED]: ["Exhausted", "red"],
-  [DeliveryState.CANCELLED]: ["Cancelled", "grey"],
-  [DeliveryState.BLOCKED]: ["Blocked", "red"],
-  [DeliveryState.PARKED]: ["Parked", "amber"],
-} as const satisfies Record<DeliveryState, readonly [string, Tone]>;
-
-/** Shows a delivery's state. A started delivery with a failed attempt is shown as `Retrying`. */
 export function DeliveryBadge({ state, attempts }: { state: DeliveryState; attempts: number }) {
-  if (state === DeliveryState.STARTED && attempts > 0) return <Badge tone="amber">Retrying</Badge>;
-  const [name, tone] = DELIVERY_STATES[state];
+  const { name, tone } = deliveryStatus(state, attempts);
   return <Badge tone={tone}>{name}</Badge>;
 }
 

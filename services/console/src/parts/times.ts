@@ -67,5 +67,7 @@ export function spelledMs(ms: number): string {
 /** Formats a time as the value of a `datetime-local` input, in the reader's time zone. */
 export function localInput(at: number): string {
   const date = new Date(at);
-  return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const digits = (value: number, length = 2) => String(value).padStart(length, "0");
+  const day = [digits(date.getFullYear(), 4), digits(date.getMonth() + 1), digits(date.getDate())].join("-");
+  return `${day}T${digits(date.getHours())}:${digits(date.getMinutes())}`;
 }

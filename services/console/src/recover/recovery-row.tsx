@@ -3,11 +3,12 @@ import { DeliveryService, type Recovery, RecoveryKind, RecoveryState } from "@po
 import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
-import { Badge, type Tone } from "../parts/badge.tsx";
+import { Badge } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { whole } from "../parts/numbers.ts";
 import { Time } from "../parts/time.tsx";
+import type { Tone } from "../parts/tone.ts";
 import { useSession } from "../session/session-context.tsx";
 import { filterInWords } from "./filter-in-words.ts";
 import { whyLeftOut } from "./left-out.ts";

@@ -1,0 +1,2 @@
+/** The colour that tells how something does. */
+export type Tone = "green" | "red" | "amber" | "blue" | "grey";
