@@ -13,9 +13,19 @@ import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import { useNow } from "../parts/use-now.ts";
+import { SendAgainButton } from "../recover/send-again.tsx";
+import { useSession } from "../session/session-context.tsx";
 import styles from "./deliveries-page.module.css";
 import { FilterBar } from "./filter-bar.tsx";
-import { addressOf, type Filters, NO_FILTERS, readBefore, readFilters, requestOf } from "./filters.ts";
+import {
+  addressOf,
+  type Filters,
+  NO_FILTERS,
+  readBefore,
+  readFilters,
+  requestOf,
+  selectionOf,
+} from "./filters.ts";
 import { Pages } from "./pages.tsx";
 
 const PAGE_SIZE = 50;
@@ -30,6 +40,8 @@ export function DeliveriesPage() {
   const [, navigate] = useLocation();
   const filters = useMemo(() => readFilters(search), [search]);
   const isLive = useLiveList();
+  const { can } = useSession();
+  const selection = selectionOf(filters, Date.now());
   return (
     <>
       <PageHeader title="Deliveries" about="The delivery of each event to each subscription, newest first.">
@@ -42,6 +54,12 @@ export function DeliveriesPage() {
         onChange={(next) => navigate(addressOf(next))}
         onType={(next) => navigate(addressOf(next), { replace: true })}
       />
+      {selection !== undefined && can("deliveries:write") && (
+        <p className={styles.again}>
+          {/* A new selection is counted anew. */}
+          <SendAgainButton key={search} label="Send all of these again…" selection={selection} isSmall />
+        </p>
+      )}
       <DeliveryList filters={filters} before={readBefore(search)} isLive={isLive} />
     </>
   );

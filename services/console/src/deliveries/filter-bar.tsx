@@ -1,4 +1,5 @@
-import type { DeliveryState } from "@posthaste/contracts/delivery";
+import { DeliveryState, type Outcome } from "@posthaste/contracts/delivery";
+import { X } from "lucide-react";
 import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
@@ -8,9 +9,12 @@ import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { DELIVERY_STATES, stateName } from "../parts/delivery-status.ts";
 import { DAY_MS, MINUTE_MS } from "../parts/durations.ts";
+import { FAILURES } from "../parts/failures.ts";
 import { localInput } from "../parts/times.ts";
+import { statusesFrom } from "../recover/selection.ts";
 import styles from "./filter-bar.module.css";
 import {
+  ATTEMPTS_MAX,
   addressOf,
   type Filters,
   NO_FILTERS,
@@ -21,7 +25,17 @@ import {
   sinceOf,
 } from "./filters.ts";
 
-const STATES = DELIVERY_STATES.map((state) => ({ id: String(state), name: stateName(state) }));
+/** Of started deliveries, those that have failed and wait for a retry, or make it. */
+const RETRYING = "retrying";
+const STATES = DELIVERY_STATES.flatMap((state) => {
+  const all = { id: String(state), name: stateName(state) };
+  return state === DeliveryState.STARTED ? [all, { id: RETRYING, name: "Retrying" }] : [all];
+});
+
+const ATTEMPTS = Array.from({ length: ATTEMPTS_MAX + 1 }, (_, n) => ({
+  id: String(n),
+  name: n === 0 ? "Any number" : `${n} or more`,
+}));
 
 /**
  * @param onChange called with a chosen filter
@@ -38,14 +52,15 @@ export function FilterBar(props: {
   const range = rangeOf(filters.since);
   const sinceId =
     range !== undefined ? "range" : (SINCES.find(({ id }) => id === filters.since)?.id ?? "all");
+  const isRetrying = filters.state === DeliveryState.STARTED && filters.attemptsMin > 0;
   const isFiltered = addressOf(filters) !== addressOf(NO_FILTERS);
   return (
     <search className={styles.bar} aria-label="Filter deliveries">
       <Choice
         label="State"
         options={STATES}
-        value={String(filters.state)}
-        onChange={(state) => onChange({ ...filters, state: Number(state) as DeliveryState })}
+        value={isRetrying ? RETRYING : String(filters.state)}
+        onChange={(id) => onChange({ ...filters, ...stateFrom(id, isRetrying, filters.attemptsMin) })}
       />
       <Choice
         label="Event type"
@@ -74,12 +89,65 @@ export function FilterBar(props: {
       {range !== undefined && (
         <RangeFields range={range} onType={(typed) => onType({ ...filters, since: sinceOf(typed) })} />
       )}
+      <Choice
+        label="Last outcome"
+        options={FAILURES}
+        value={String(filters.outcome)}
+        onChange={(id) => onChange({ ...filters, outcome: Number(id) as Outcome })}
+      />
+      <TextField
+        className={controls.field}
+        value={filters.statuses}
+        onChange={(statuses) => onType({ ...filters, statuses })}
+        isInvalid={statusesFrom(filters.statuses) === undefined}
+      >
+        <Label>Last status</Label>
+        <Input className={controls.input} placeholder="500, 503" inputMode="numeric" />
+      </TextField>
+      <Choice
+        label="Attempts"
+        options={ATTEMPTS}
+        value={String(filters.attemptsMin)}
+        onChange={(id) => onChange({ ...filters, attemptsMin: Number(id) })}
+      />
+      {filters.eventId !== "" && (
+        <OnlyButton
+          name={`Event ${filters.eventId}`}
+          onRemove={() => onChange({ ...filters, eventId: "" })}
+        />
+      )}
+      {filters.recoveryId !== 0 && (
+        <OnlyButton
+          name={`Recovery ${filters.recoveryId}`}
+          onRemove={() => onChange({ ...filters, recoveryId: 0 })}
+        />
+      )}
       {isFiltered && (
         <Button className={`${controls.button} ${styles.clear}`} onPress={() => onChange(NO_FILTERS)}>
           Clear filters
         </Button>
       )}
     </search>
+  );
+}
+
+/** @param attemptsMin how many attempts were asked for: any, unless they were a part of the state */
+function stateFrom(id: string, wasRetrying: boolean, attemptsMin: number) {
+  if (id === RETRYING) return { state: DeliveryState.STARTED, attemptsMin: Math.max(1, attemptsMin) };
+  const isImplied = wasRetrying && attemptsMin === 1;
+  return { state: Number(id) as DeliveryState, attemptsMin: isImplied ? 0 : attemptsMin };
+}
+
+/** A filter that a link has set. */
+function OnlyButton({ name, onRemove }: { name: string; onRemove(): void }) {
+  return (
+    <Button
+      className={`${controls.button} ${styles.only}`}
+      aria-label={`Remove the filter ${name}`}
+      onPress={onRemove}
+    >
+      <span>{name}</span> <X size={14} aria-hidden="true" />
+    </Button>
   );
 }
 

@@ -1,5 +1,5 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { DeliveryState } from "@posthaste/contracts/delivery";
+import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { afterEach, expect, test, vi } from "vitest";
 import { localInput } from "../parts/times.ts";
 import {
@@ -10,6 +10,7 @@ import {
   readBefore,
   readFilters,
   requestOf,
+  selectionOf,
   sinceOf,
 } from "./filters.ts";
 
@@ -24,9 +25,8 @@ const queryOf = (address: string) => address.split("?")[1] ?? "";
 
 test("filters survive the way through the address", () => {
   const filters = {
-    state: DeliveryState.EXHAUSTED,
-    eventType: "invoice_sent",
-    subscriptionId: 7,
+    ...{ state: DeliveryState.EXHAUSTED, eventType: "invoice_sent", subscriptionId: 7 },
+    ...{ outcome: Outcome.TIMEOUT, statuses: "500, 503", attemptsMin: 3, eventId: "evt_1", recoveryId: 9 },
     since: sinceOf({ from: FROM, before: undefined }),
   };
   const query = queryOf(addressOf(filters, "token"));
@@ -37,7 +37,10 @@ test("filters survive the way through the address", () => {
 });
 
 test("what no filter means is left out", () => {
-  expect(readFilters("state=lost&subscription=-1&since=24h")).toEqual({ ...NO_FILTERS, since: "24h" });
+  expect(readFilters("state=lost&subscription=-1&since=24h&attempts=15&outcome=maybe&recovery=1.5")).toEqual({
+    ...NO_FILTERS,
+    since: "24h",
+  });
 });
 
 test("a range that was chosen in Kolkata means the same in New York", () => {
@@ -73,6 +76,26 @@ test("a length of time ends now, and a range where it says", () => {
     createdFrom: timestampFromMs(FROM),
     createdBefore: timestampFromMs(BEFORE),
   });
+});
+
+test("statuses ask for what is typed once it is complete", () => {
+  expect(requestOf({ ...NO_FILTERS, statuses: "500, 503" }, 0).statuses).toEqual([500, 503]);
+  expect(requestOf({ ...NO_FILTERS, statuses: "50" }, 0).statuses).toEqual([]);
+});
+
+test("what the filters leave can be sent again, if it can be and somebody chose it", () => {
+  const failed = { ...NO_FILTERS, state: DeliveryState.EXHAUSTED, since: "1h", statuses: "503" };
+  expect(selectionOf(failed, BEFORE)).toMatchObject({
+    ...{ states: [DeliveryState.EXHAUSTED], statuses: [503], sinceMs: BEFORE - 3_600_000 },
+    untilMs: undefined,
+  });
+  expect(selectionOf({ ...NO_FILTERS, subscriptionId: 3 }, 0)).toMatchObject({
+    ...{ subscriptionId: 3, sinceMs: 0 },
+    states: [DeliveryState.STARTED, DeliveryState.EXHAUSTED, DeliveryState.BLOCKED, DeliveryState.CANCELLED],
+  });
+  expect(selectionOf(NO_FILTERS, 0)).toBeUndefined();
+  expect(selectionOf({ ...NO_FILTERS, state: DeliveryState.PARKED }, 0)).toBeUndefined();
+  expect(selectionOf({ ...NO_FILTERS, recoveryId: 3 }, 0)).toBeUndefined();
 });
 
 test("a field shows each year that can be typed into it, so that it does not change on the way", () => {

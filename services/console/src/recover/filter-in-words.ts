@@ -11,7 +11,7 @@ const STATES: Partial<Record<DeliveryState, string>> = {
 
 /** Says what a recovery is for, a few words for each of its filters. */
 export function filterInWords(
-  recovery: Pick<Recovery, "states" | "eventTypes" | "outcomes" | "statuses" | "attemptsMin">,
+  recovery: Pick<Recovery, "states" | "eventTypes" | "outcomes" | "statuses" | "attemptsMin" | "eventId">,
 ): string[] {
   const { states, eventTypes, outcomes, statuses, attemptsMin } = recovery;
   const lists = [
@@ -20,6 +20,7 @@ export function filterInWords(
     outcomes.map((outcome) => OUTCOMES[outcome].split(":")[0]?.toLowerCase() ?? ""),
     statuses.map((status) => `status ${status}`),
     attemptsMin === 0 ? [] : [`at least ${attemptsMin} attempts`],
+    recovery.eventId === "" ? [] : [`event ${recovery.eventId}`],
   ];
   return lists.filter((list) => list.length > 0).map((list) => OR.format(list));
 }

@@ -1,4 +1,4 @@
-import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
+import { DeliveryState, type Outcome } from "@posthaste/contracts/delivery";
 import { useState } from "react";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
@@ -6,10 +6,10 @@ import { Text } from "react-aria-components/Text";
 import { TextField } from "react-aria-components/TextField";
 import { useSearch } from "wouter";
 import { targetName, useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
-import { OUTCOMES } from "../parts/badge.tsx";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { HOUR_MS } from "../parts/durations.ts";
+import { FAILURES } from "../parts/failures.ts";
 import { Tick } from "../parts/tick.tsx";
 import { localInput } from "../parts/times.ts";
 import { Toggles } from "../parts/toggles.tsx";
@@ -29,14 +29,6 @@ const STATES = {
   [DeliveryState.CANCELLED]: "Cancelled",
   [DeliveryState.SUCCEEDED]: "Succeeded: send again what was accepted",
 } as const satisfies Record<(typeof SENDABLE)[number], string>;
-
-/** Causes of failures; a delivery without an attempt, or that was accepted, has none. */
-const CAUSES = [
-  { id: "0", name: "Any outcome" },
-  ...Object.entries(OUTCOMES)
-    .filter(([id]) => ![Outcome.UNSPECIFIED, Outcome.ACCEPTED].includes(Number(id)))
-    .map(([id, name]) => ({ id, name: name.split(":")[0] ?? name })),
-];
 
 /** Chooses what to send again; a dialog then counts it before it sends. */
 export function RecoverForm() {
@@ -76,7 +68,7 @@ export function RecoverForm() {
           <States states={selection.states} onChange={(states) => change({ states })} />
           <Choice
             label="Last outcome"
-            options={CAUSES}
+            options={FAILURES}
             value={String(selection.outcomes[0] ?? 0)}
             onChange={(id) => change({ outcomes: id === "0" ? [] : [Number(id) as Outcome] })}
           />

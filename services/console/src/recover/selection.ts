@@ -11,6 +11,7 @@ export type Selection = {
   readonly outcomes: readonly Outcome[];
   readonly statuses: readonly number[];
   readonly attemptsMin: number;
+  readonly eventId: string;
   /** Epoch milliseconds. */
   readonly sinceMs: number;
   /** Undefined: now. */
@@ -35,6 +36,7 @@ export const UNDELIVERED: Selection = {
   outcomes: [],
   statuses: [],
   attemptsMin: 0,
+  eventId: "",
   sinceMs: 0,
   untilMs: undefined,
 };
@@ -51,13 +53,14 @@ export function replayRequestOf({ subscriptionId, eventTypes, ...times }: Select
 
 /** Returns the request that recovers a selection's deliveries, at most so many a second. */
 export function recoverRequestOf(selection: Selection, ratePerSecond: number) {
-  const { states, outcomes, statuses, attemptsMin } = selection;
+  const { states, outcomes, statuses, attemptsMin, eventId } = selection;
   return {
     ...replayRequestOf(selection, ratePerSecond),
     states: [...states],
     outcomes: [...outcomes],
     statuses: [...statuses],
     attemptsMin,
+    eventId,
   };
 }
 

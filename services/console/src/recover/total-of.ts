@@ -13,7 +13,18 @@ export function totalOf(recovery: Recovery, all: readonly Recovery[]): bigint | 
 
 /** Returns what a recovery is for. The end of its range is left out, since it is now by default. */
 function whatOf(recovery: Recovery): string {
-  const { kind, subscriptionId, since, states, eventTypes, outcomes, statuses, attemptsMin } = recovery;
+  const { kind, subscriptionId, since, states, eventTypes, outcomes, statuses, attemptsMin, eventId } =
+    recovery;
   const from = since === undefined ? [] : [String(since.seconds), since.nanos];
-  return JSON.stringify([kind, subscriptionId, from, states, eventTypes, outcomes, statuses, attemptsMin]);
+  return JSON.stringify([
+    kind,
+    subscriptionId,
+    from,
+    states,
+    eventTypes,
+    outcomes,
+    statuses,
+    attemptsMin,
+    eventId,
+  ]);
 }
