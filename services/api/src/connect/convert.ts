@@ -153,6 +153,7 @@ export function deliveryTo(delivery: Delivery, names: Names, workflowUrl = "") {
     workflowId: names.delivery(delivery.id),
     workflowUrl,
     resendOf: delivery.resendOf ?? "",
+    traceparent: delivery.traceparent ?? "",
     recoveryId: delivery.recoveryId ?? 0,
     ...optional("nextAttemptAt", delivery.nextAttemptAt),
     ...optional("endedAt", delivery.endedAt),

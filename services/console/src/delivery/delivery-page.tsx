@@ -110,9 +110,9 @@ function DeliveryFacts({ delivery, resentAs }: { delivery: Delivery; resentAs: s
           ],
           [
             "Event",
-            <span key="id" className="mono">
+            <Link key="id" href={`/events/${delivery.eventId}`} className="mono">
               {delivery.eventId}
-            </span>,
+            </Link>,
           ],
           ["Last outcome", answerOf(delivery.lastOutcome, delivery.lastStatus)],
           ["Attempts", `${delivery.attempts} of ${delivery.test ? 1 : 14}`],

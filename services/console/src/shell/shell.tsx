@@ -21,6 +21,7 @@ const DeliveriesPage = lazy(async () => ({
 const DeliveryPage = lazy(async () => ({
   default: (await import("../delivery/delivery-page.tsx")).DeliveryPage,
 }));
+const EventPage = lazy(async () => ({ default: (await import("../event/event-page.tsx")).EventPage }));
 const SubscriptionsPage = lazy(async () => ({
   default: (await import("../subscriptions/subscriptions-page.tsx")).SubscriptionsPage,
 }));
@@ -76,6 +77,7 @@ export function Shell() {
               <Route path="/" component={OverviewPage} />
               <Route path="/deliveries" component={DeliveriesPage} />
               <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
+              <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
               <Route path="/subscriptions" component={SubscriptionsPage} />
               <Route path="/subscriptions/new" component={NewSubscriptionPage} />
               <Route path={SUBSCRIPTION_PATH}>
