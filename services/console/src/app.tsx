@@ -1,71 +1,82 @@
 import { TransportProvider } from "@connectrpc/connect-query";
-import type { Session } from "@posthaste/contracts/session";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useSyncExternalStore } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
+import { ErrorBoundary } from "react-error-boundary";
 import { Router } from "wouter";
 import { createQueries, transport } from "./api/transport.ts";
 import { LOCALE } from "./parts/locale.ts";
-import { PORTAL_PATH, PortalPage } from "./session/portal-page.tsx";
+import { OpenLinkPage } from "./session/open-link-page.tsx";
 import { ResumeSession } from "./session/resume-session.tsx";
 import { SessionContext } from "./session/session-context.tsx";
+import { currentStage, onStageChange, signOut } from "./session/session-store.ts";
 import { SignInPage } from "./session/sign-in-page.tsx";
-import { storedToken, storeToken } from "./session/stored-token.ts";
+import { SignedOutPage } from "./session/signed-out-page.tsx";
+import type { SignedIn } from "./session/stage.ts";
+import { AwayBanner } from "./shell/away-banner.tsx";
 import { Shell } from "./shell/shell.tsx";
 
-/** Decides what to show: a sign-in page or the console's pages. */
-type Stage =
-  | { kind: "portal" }
-  | { kind: "signed out"; why: string }
-  | { kind: "resuming" }
-  | { kind: "signed in"; session: Session };
+/** Loaded when it is needed: the parts of a dialog are a tenth of the first load. */
+const SessionEnded = lazy(async () => ({
+  default: (await import("./session/session-ended.tsx")).SessionEnded,
+}));
 
 export function App() {
-  const [stage, setStage] = useState<Stage>(firstStage);
-  const signOut = useCallback((why: string) => {
-    storeToken(null);
-    setStage({ kind: "signed out", why });
-  }, []);
-  // Each session gets a new client, so that no data of the previous account remains.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new stage begins or ends a session
-  const queries = useMemo(
-    () => createQueries(() => signOut("Your session has ended. Sign in again.")),
-    [signOut, stage.kind],
+  return (
+    <Router>
+      <AwayBanner />
+      <Page />
+    </Router>
   );
-  const signedIn = useCallback((session: Session) => setStage({ kind: "signed in", session }), []);
+}
+
+/** Shows the console's pages, or what leads to them. */
+function Page() {
+  const stage = useSyncExternalStore(onStageChange, currentStage);
+  switch (stage.kind) {
+    case "opening":
+      return <OpenLinkPage />;
+    case "asking":
+      return <div aria-busy="true" />;
+    case "resuming":
+      return <ResumeSession key={stage.held.token} held={stage.held} />;
+    case "signed out":
+      return stage.isPortal ? <SignedOutPage why={stage.why} /> : <SignInPage why={stage.why} />;
+    case "signed in":
+      return <Console key={stage.number} stage={stage} />;
+  }
+}
+
+function Console({ stage }: { stage: SignedIn }) {
+  const { session, held, isEnded } = stage;
+  // Each account gets a client of its own, so that no data of the previous one remains.
+  const queries = useMemo(createQueries, []);
+  const value = useMemo(
+    () => ({
+      session,
+      isPortal: held.isPortal,
+      can: (scope: string) => session.scopes.includes(scope) || session.scopes.includes("admin"),
+      signOut,
+    }),
+    [session, held],
+  );
   return (
     <TransportProvider transport={transport}>
       <QueryClientProvider client={queries}>
         <I18nProvider locale={LOCALE}>
-          <Router>
-            {stage.kind === "portal" && <PortalPage onSignedIn={signedIn} />}
-            {stage.kind === "signed out" && <SignInPage why={stage.why} onSignedIn={signedIn} />}
-            {stage.kind === "resuming" && <ResumeSession onSignedIn={signedIn} onSignedOut={signOut} />}
-            {stage.kind === "signed in" && <SignedIn session={stage.session} signOut={signOut} />}
-          </Router>
+          <SessionContext value={value}>
+            <Shell />
+            {isEnded && (
+              // A newer version of the console may be installed by now, without this dialog's chunk.
+              <ErrorBoundary fallback={null} onError={signOut}>
+                <Suspense>
+                  <SessionEnded stage={stage} />
+                </Suspense>
+              </ErrorBoundary>
+            )}
+          </SessionContext>
         </I18nProvider>
       </QueryClientProvider>
     </TransportProvider>
   );
-}
-
-function SignedIn({ session, signOut }: { session: Session; signOut: (why: string) => void }) {
-  const value = useMemo(
-    () => ({
-      session,
-      can: (scope: string) => session.scopes.includes(scope) || session.scopes.includes("admin"),
-      signOut: () => signOut(""),
-    }),
-    [session, signOut],
-  );
-  return (
-    <SessionContext value={value}>
-      <Shell />
-    </SessionContext>
-  );
-}
-
-function firstStage(): Stage {
-  if (location.pathname === PORTAL_PATH) return { kind: "portal" };
-  return storedToken() === null ? { kind: "signed out", why: "" } : { kind: "resuming" };
 }

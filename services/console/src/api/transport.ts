@@ -1,36 +1,120 @@
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, createClient, type Interceptor, type StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
-import { storedToken } from "../session/stored-token.ts";
+import { type Session, SessionService } from "@posthaste/contracts/session";
+import { onlineManager, QueryClient } from "@tanstack/react-query";
+import { currentStage, happen, renewedToken } from "../session/session-store.ts";
+import { tokenOf } from "../session/stage.ts";
+import { codeOf, isRefusedToken, isUnreached } from "./errors.ts";
+import { createReachability } from "./reachability.ts";
 
+/**
+ * Calls with the session's token. If the API refuses it, the call was not made: it waits until the reader has
+ * signed in again, and is then made with the new token.
+ */
 const authorize: Interceptor = (next) => async (request) => {
-  const token = storedToken();
-  if (token !== null && !request.header.has("authorization")) {
-    request.header.set("authorization", `Bearer ${token}`);
+  // A page that tries a token brings it along.
+  if (request.header.has("authorization")) return await next(request);
+  let token = tokenOf(currentStage());
+  for (;;) {
+    if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+    try {
+      const response = await next(request);
+      return response.stream ? watchRefusal(response, token) : response;
+    } catch (error) {
+      if (token === undefined || !isRefusedToken(error)) throw error;
+      happen({ kind: "refused", token });
+      token = await renewedToken(token, request.signal);
+      if (token === undefined) throw error;
+    }
   }
-  return await next(request);
 };
 
+/** A stream may be refused after it has begun. Its reader begins another one. */
+function watchRefusal(response: StreamResponse, token: string | undefined): StreamResponse {
+  return {
+    ...response,
+    message: observed(response.message, (error) => {
+      if (token !== undefined && isRefusedToken(error)) happen({ kind: "refused", token });
+    }),
+  };
+}
+
+const noteReach: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    reachability.noteAnswer();
+    return response;
+  } catch (error) {
+    reachability.noteFailure(error);
+    throw error;
+  }
+};
+
+async function* observed<T>(messages: AsyncIterable<T>, onError: (error: unknown) => void) {
+  try {
+    yield* messages;
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
+}
+
 /** Calls the API that served this page. */
-export const transport = createConnectTransport({ baseUrl: location.origin, interceptors: [authorize] });
+export const transport = createConnectTransport({
+  baseUrl: location.origin,
+  interceptors: [authorize, noteReach],
+});
+
+const sessions = createClient(SessionService, transport);
+
+/** Fetches the session of a token. */
+export async function fetchSession(token: string, signal?: AbortSignal): Promise<Session> {
+  const headers = { authorization: `Bearer ${token}` };
+  const { session } = await sessions.getSession({}, { headers, ...(signal === undefined ? {} : { signal }) });
+  if (session === undefined) throw new Error("the API returned no session");
+  return session;
+}
+
+/** Finds out whether Posthaste can be reached: the transport notes any answer, also a refusal. */
+export async function probe(): Promise<void> {
+  await fetchSession(tokenOf(currentStage()) ?? "none").catch(() => {});
+}
+
+export const reachability = createReachability(probe, waitFor);
+window.addEventListener("online", () => reachability.tryNow());
+
+// Queries that cannot reach Posthaste wait, and go on by themselves.
+onlineManager.setEventListener((setOnline) => {
+  setOnline(!reachability.isAway());
+  return reachability.subscribe(() => setOnline(!reachability.isAway()));
+});
+
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
 
 const STALE_AFTER_MS = 5_000;
 /** Retries of a query after a transient fault, such as a briefly unavailable database. */
 const RETRIES_MAX = 2;
 
-/** @param onSignedOut called when the API refuses the stored token */
-export function createQueries(onSignedOut: () => void): QueryClient {
-  const onError = (error: unknown) => {
-    if (ConnectError.from(error).code === Code.Unauthenticated && storedToken() !== null) onSignedOut();
-  };
+export function createQueries(): QueryClient {
   return new QueryClient({
-    queryCache: new QueryCache({ onError }),
-    mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: STALE_AFTER_MS,
-        retry: (count, error) => count < RETRIES_MAX && ConnectError.from(error).code === Code.Unavailable,
+        retry: (count, error) =>
+          isUnreached(error) || (count < RETRIES_MAX && codeOf(error) === Code.Unavailable),
+        // The query waits for reachability, not for a time of its own.
+        retryDelay: (count, error) => (isUnreached(error) ? 0 : 1_000 * 2 ** count),
       },
+      // What a reader asked for is not done later, when it may no longer be wanted.
+      mutations: { networkMode: "always" },
     },
   });
 }

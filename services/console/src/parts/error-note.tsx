@@ -1,6 +1,6 @@
-import { ConnectError } from "@connectrpc/connect";
 import { TriangleAlert } from "lucide-react";
 import { Button } from "react-aria-components/Button";
+import { wordsOf } from "../api/errors.ts";
 import controls from "./controls.module.css";
 import styles from "./error-note.module.css";
 
@@ -9,7 +9,7 @@ export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => 
   return (
     <div className={styles.note} role="alert">
       <TriangleAlert size={17} aria-hidden="true" />
-      <p>{sentence(ConnectError.from(error).rawMessage)}</p>
+      <p>{wordsOf(error)}</p>
       {onRetry !== undefined && (
         <Button className={`${controls.button} ${controls.small}`} onPress={onRetry}>
           Try again
@@ -17,10 +17,4 @@ export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => 
       )}
     </div>
   );
-}
-
-/** Adds a capital letter and a full stop to an error message. */
-function sentence(text: string): string {
-  const whole = text === "" ? "unknown error" : text;
-  return `${whole[0]?.toUpperCase()}${whole.slice(1)}${/[.!?]$/.test(whole) ? "" : "."}`;
 }
