@@ -223,6 +223,63 @@ describe("a session that ends", () => {
   });
 });
 
+/** A page that a timer of its own drives, so that no test waits for time to pass. */
+async function showWithClock(options: { token: string; path?: string }) {
+  const opened = await bench.show({ token: options.token, path: "/favicon.svg" });
+  await opened.page.clock.install();
+  await opened.go(options.path ?? "/");
+  return opened;
+}
+
+describe("an inbox", () => {
+  test("is asked for no more while its session has ended, and is watched again afterwards", async () => {
+    const { page, asked } = await showWithClock({ token: account.token, path: "/inbox" });
+    await button(page, "Create an inbox").click();
+    await page.getByText("Live", { exact: true }).waitFor();
+    await account.revoke();
+    await page.getByRole("dialog", { name: "Your session has ended" }).waitFor();
+    const before = asked.length;
+    await page.clock.runFor(20_000);
+    expect(asked.slice(before)).toEqual([]);
+    await page.getByLabel("Token").fill(await account.newToken());
+    await page.keyboard.press("Enter");
+    await page.getByText("Live", { exact: true }).waitFor();
+  });
+
+  test("that the API forgot in a restart says so", async () => {
+    const { page } = await bench.show({ token: account.token, path: "/inbox" });
+    await button(page, "Create an inbox").click();
+    await page.getByText("Live", { exact: true }).waitFor();
+    const [api] = bench.stack.apis;
+    await api?.stop();
+    await api?.start();
+    await page.getByText("It was older than a day, or Posthaste has been restarted").waitFor();
+    await button(page, "Create an inbox").click();
+    await page.getByText("Live", { exact: true }).waitFor();
+  });
+});
+
+test("the overview at rest asks for nothing but its one stream", async () => {
+  await account.client.subscriptions.createSubscription({ targetUrl: platform.url, eventTypes: ["*"] });
+  const { page, asked } = await showWithClock({ token: account.token, path: "/deliveries" });
+  await page.getByText("Live", { exact: true }).waitFor();
+  await page.getByRole("link", { name: "Overview", exact: true }).click();
+  await page.getByText("No deliveries in this period").waitFor();
+  const before = asked.length;
+  await page.clock.runFor(20_000);
+  expect(asked.slice(before)).toEqual([]);
+  await account.client.events.ingestEvent({
+    eventType: "invoice_sent",
+    snapshot: { case: "dataJson", value: "{}" },
+  });
+  await expect
+    .poll(async () => {
+      await page.clock.runFor(1_000);
+      return await page.getByText("1 succeeded, 0 failed").count();
+    })
+    .toBe(1);
+});
+
 describe("while Posthaste cannot be reached", () => {
   const away = (page: Page) => page.getByText("Posthaste cannot be reached. This page keeps trying");
 

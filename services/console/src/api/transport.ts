@@ -14,7 +14,9 @@ import { createReachability } from "./reachability.ts";
 const authorize: Interceptor = (next) => async (request) => {
   // A page that tries a token brings it along.
   if (request.header.has("authorization")) return await next(request);
-  let token = tokenOf(currentStage());
+  const stage = currentStage();
+  const isEnded = stage.kind === "signed in" && stage.isEnded;
+  let token = isEnded ? await renewedToken(stage.held.token, request.signal) : tokenOf(stage);
   for (;;) {
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
     try {
@@ -89,7 +91,8 @@ onlineManager.setEventListener((setOnline) => {
   return reachability.subscribe(() => setOnline(!reachability.isAway()));
 });
 
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after a time, or at once when the signal aborts. */
+export async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener("abort", () => {

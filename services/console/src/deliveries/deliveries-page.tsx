@@ -4,7 +4,7 @@ import { keepPreviousData, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
-import { useWatch } from "../api/use-watch.ts";
+import { useWatch } from "../api/use-watch.tsx";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
 import { MINUTE_MS } from "../parts/durations.ts";
@@ -106,7 +106,7 @@ function useLiveList(): boolean {
       void queries.invalidateQueries({ queryKey });
     }, REFRESH_EVERY_MS);
   }, [queries]);
-  return useWatch(onChanges);
+  return useWatch(onChanges) === "live";
 }
 
 function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStale: boolean }) {

@@ -6,7 +6,7 @@ import { useCallback } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, useLocation } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
-import { useWatch } from "../api/use-watch.ts";
+import { useWatch } from "../api/use-watch.tsx";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import { ConfirmButton } from "../parts/confirm.tsx";
 import controls from "../parts/controls.module.css";

@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import { Link } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
-import { useWatch } from "../api/use-watch.ts";
+import { useWatch } from "../api/use-watch.tsx";
 import { addressOf, NO_FILTERS } from "../deliveries/filters.ts";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import { CopyButton } from "../parts/copy-button.tsx";

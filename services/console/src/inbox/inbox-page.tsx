@@ -1,5 +1,5 @@
 import { useMutation } from "@connectrpc/connect-query";
-import { type Inbox, InboxService } from "@posthaste/contracts/inbox";
+import { type Inbox, type InboxRequest, InboxService } from "@posthaste/contracts/inbox";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -31,7 +31,7 @@ type Answer = (typeof ANSWERS)[number]["id"];
 export function InboxPage() {
   const { session, can } = useSession();
   const [id, setId] = useState(storedInboxId);
-  const { inbox, requests, isGone } = useInbox(session.inboxes ? id : null);
+  const { inbox, requests, isLive, isGone, error } = useInbox(session.inboxes ? id : null);
   const subscriptions = useSubscriptions();
   const subscribers =
     inbox === undefined ? [] : subscriptions.filter(({ targetUrl }) => targetUrl.endsWith(inbox.path));
@@ -68,9 +68,16 @@ export function InboxPage() {
         </Card>
       )}
       {create.error !== null && <ErrorNote error={create.error} />}
+      {error !== undefined && <ErrorNote error={error} />}
       {session.inboxes && (id === null || isGone) && (
         <Card>
           <Empty title={isGone ? "This inbox no longer exists" : "No inbox yet"}>
+            {isGone && (
+              <p>
+                It was older than a day, or Posthaste has been restarted. The next event ends the
+                subscriptions to it.
+              </p>
+            )}
             <p>
               An inbox keeps its last 30 requests in memory for a day. Anyone with its address can send to it.
             </p>
@@ -81,26 +88,41 @@ export function InboxPage() {
       {inbox !== undefined && !isGone && (
         <div className={styles.columns}>
           <Steps inbox={inbox} subscribers={subscribers} onCreateAnother={() => create.mutate({})} />
-          <Card title="Received requests" aside={<span className={styles.live}>Live</span>} isFlush>
-            {requests.length === 0 && (
-              <Empty title="No requests yet">
-                <p>Subscribe the inbox to an event type, then send a test event.</p>
-              </Empty>
-            )}
-            <ol aria-live="polite" aria-relevant="additions">
-              {requests.map((request, i) => (
-                <ReceivedRequest
-                  key={Number(request.number)}
-                  request={request}
-                  isOpen={i === 0}
-                  keysPaths={subscribers.map(({ publicKeysPath }) => publicKeysPath)}
-                />
-              ))}
-            </ol>
-          </Card>
+          <Received requests={requests} subscribers={subscribers} isLive={isLive} />
         </div>
       )}
     </>
+  );
+}
+
+function Received(props: {
+  requests: readonly InboxRequest[];
+  subscribers: readonly Subscription[];
+  isLive: boolean;
+}) {
+  const { requests, subscribers, isLive } = props;
+  return (
+    <Card
+      title="Received requests"
+      aside={isLive ? <span className={styles.live}>Live</span> : "Connecting…"}
+      isFlush
+    >
+      {requests.length === 0 && (
+        <Empty title="No requests yet">
+          <p>Subscribe the inbox to an event type, then send a test event.</p>
+        </Empty>
+      )}
+      <ol aria-live="polite" aria-relevant="additions">
+        {requests.map((request, i) => (
+          <ReceivedRequest
+            key={Number(request.number)}
+            request={request}
+            isOpen={i === 0}
+            keysPaths={subscribers.map(({ publicKeysPath }) => publicKeysPath)}
+          />
+        ))}
+      </ol>
+    </Card>
   );
 }
 

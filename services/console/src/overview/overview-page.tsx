@@ -9,6 +9,7 @@ import {
 import { keepPreviousData } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
+import { useLiveRefresh } from "../api/use-live-refresh.ts";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader } from "../parts/layout.tsx";
@@ -31,16 +32,19 @@ const RANGES = [
 ] as const;
 type RangeId = (typeof RANGES)[number]["id"];
 
-const EVERY_MS = 5_000;
+/** At most one refresh in this interval, however many deliveries change. */
+const REFRESH_EVERY_MS = 5_000;
+const { getStatistics } = StatisticsService.method;
 
 export function OverviewPage() {
   const { can } = useSession();
   const mayRead = can("deliveries:read");
   const [range, setRange] = useState<RangeId>("DAY");
+  const refetchInterval = useLiveRefresh([getStatistics], REFRESH_EVERY_MS);
   const { data, error, refetch } = useQuery(
-    StatisticsService.method.getStatistics,
+    getStatistics,
     { range: StatisticsRange[range] },
-    { refetchInterval: EVERY_MS, placeholderData: keepPreviousData, enabled: mayRead },
+    { refetchInterval, placeholderData: keepPreviousData, enabled: mayRead },
   );
   const phrase = RANGES.find(({ id }) => id === range)?.phrase ?? "";
   return (

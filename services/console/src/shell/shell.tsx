@@ -2,6 +2,7 @@ import { Activity, CalendarClock, Inbox, LogOut, Radio, RotateCcw, Tags } from "
 import { lazy, Suspense } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, Route, Switch, useLocation } from "wouter";
+import { WatchProvider } from "../api/use-watch.tsx";
 import { Brand } from "../parts/brand.tsx";
 import controls from "../parts/controls.module.css";
 import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
@@ -71,33 +72,35 @@ export function Shell() {
         </div>
       </div>
       <main id="main" className={styles.main}>
-        <PageBoundary path={path}>
-          <Suspense fallback={<Skeleton lines={8} />}>
-            <Switch>
-              <Route path="/" component={OverviewPage} />
-              <Route path="/deliveries" component={DeliveriesPage} />
-              <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
-              <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
-              <Route path="/subscriptions" component={SubscriptionsPage} />
-              <Route path="/subscriptions/new" component={NewSubscriptionPage} />
-              <Route path={SUBSCRIPTION_PATH}>
-                {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
-              </Route>
-              <Route path="/event-types" component={EventTypesPage} />
-              <Route path="/event-types/:code">
-                {({ code }) => <EventTypePage key={code} code={code} />}
-              </Route>
-              <Route path="/recover" component={RecoverPage} />
-              <Route path="/inbox" component={InboxPage} />
-              <Route>
-                <PageHeader title="Page not found" />
-                <Empty title="There is nothing at this address">
-                  <Link href="/">Go to the overview</Link>
-                </Empty>
-              </Route>
-            </Switch>
-          </Suspense>
-        </PageBoundary>
+        <WatchProvider>
+          <PageBoundary path={path}>
+            <Suspense fallback={<Skeleton lines={8} />}>
+              <Switch>
+                <Route path="/" component={OverviewPage} />
+                <Route path="/deliveries" component={DeliveriesPage} />
+                <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
+                <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
+                <Route path="/subscriptions" component={SubscriptionsPage} />
+                <Route path="/subscriptions/new" component={NewSubscriptionPage} />
+                <Route path={SUBSCRIPTION_PATH}>
+                  {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
+                </Route>
+                <Route path="/event-types" component={EventTypesPage} />
+                <Route path="/event-types/:code">
+                  {({ code }) => <EventTypePage key={code} code={code} />}
+                </Route>
+                <Route path="/recover" component={RecoverPage} />
+                <Route path="/inbox" component={InboxPage} />
+                <Route>
+                  <PageHeader title="Page not found" />
+                  <Empty title="There is nothing at this address">
+                    <Link href="/">Go to the overview</Link>
+                  </Empty>
+                </Route>
+              </Switch>
+            </Suspense>
+          </PageBoundary>
+        </WatchProvider>
       </main>
     </div>
   );
