@@ -3,6 +3,7 @@ import { lazy, Suspense } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
+import { OverviewPage } from "../overview/overview-page.tsx";
 import { Brand } from "../parts/brand.tsx";
 import controls from "../parts/controls.module.css";
 import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
@@ -13,9 +14,6 @@ import styles from "./shell.module.css";
 import { ThemeToggle } from "./theme-toggle.tsx";
 import { useScrollToTop } from "./use-scroll-to-top.ts";
 
-const OverviewPage = lazy(async () => ({
-  default: (await import("../overview/overview-page.tsx")).OverviewPage,
-}));
 const DeliveriesPage = lazy(async () => ({
   default: (await import("../deliveries/deliveries-page.tsx")).DeliveriesPage,
 }));
