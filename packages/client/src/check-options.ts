@@ -1,10 +1,12 @@
 /** A caller in JavaScript may pass anything, such as an unset variable of the environment. */
 export type UncheckedOptions = Readonly<Partial<Record<(typeof OPTIONS)[number], unknown>>>;
 
-const OPTIONS = ["baseUrl", "token", "protocol", "deadlineMs", "attemptsMax"] as const;
+const OPTIONS = ["baseUrl", "token", "protocol", "deadlineMs", "attemptsMax", "account"] as const;
 
 /** The longest that a timer of Node's waits. */
 const DEADLINE_MAX_MS = 2 ** 31 - 1;
+/** The contracts give accounts 32-bit numbers. */
+const ACCOUNT_MAX = 2 ** 31 - 1;
 const VISIBLE_ASCII = /^[!-~]+$/;
 const PASS_TOKEN = "pass a token of Posthaste's, such as pht_…";
 
@@ -21,7 +23,7 @@ export function checkOptions(options: UncheckedOptions | null | undefined): void
   if (unknown.length > 0) {
     refuse(`no option is called ${unknown.join(" or ")}: the options are ${OPTIONS.join(", ")}`);
   }
-  const { baseUrl, token, protocol, deadlineMs, attemptsMax } = options;
+  const { baseUrl, token, protocol, deadlineMs, attemptsMax, account } = options;
   // The value is not repeated: it may hold a password.
   const url = typeof baseUrl === "string" ? URL.parse(baseUrl) : null;
   if (url === null || !isBaseUrl(url)) {
@@ -48,6 +50,9 @@ export function checkOptions(options: UncheckedOptions | null | undefined): void
   }
   if (attemptsMax !== undefined && !isWhole(attemptsMax, Number.MAX_SAFE_INTEGER)) {
     refuse("attemptsMax is not a whole number from 1 on; 1 turns retries off");
+  }
+  if (account !== undefined && !isWhole(account, ACCOUNT_MAX)) {
+    refuse("account is not an account's number, such as 12; leave it out to act in the token's own");
   }
 }
 

@@ -46,6 +46,11 @@ export type PosthasteClientOptions = {
    * allows; 1 turns retries off.
    */
   readonly attemptsMax?: number;
+  /**
+   * The account in which the calls act, by its number, for a token with the scope `admin`. Default: the
+   * token's own.
+   */
+  readonly account?: number;
 };
 
 /** Typed clients for every service, over one connection pool. */
@@ -87,7 +92,7 @@ const CONNECTIONS_MAX = 100;
  */
 export function createPosthasteClient(options: PosthasteClientOptions): PosthasteClient {
   checkOptions(options);
-  const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax } = options;
+  const { baseUrl, token, deadlineMs = DEADLINE_MS, attemptsMax, account } = options;
   const closing = new AbortController();
   const closed = closing.signal;
   const shared = {
@@ -98,6 +103,7 @@ export function createPosthasteClient(options: PosthasteClientOptions): Posthast
       addIdempotencyKeys(),
       retrySafely({ attemptsMax, closed }),
       bearer(token),
+      ...(account === undefined ? [] : [actingIn(account)]),
     ],
   };
   const { transport: bare, close } = options.protocol === "grpc" ? grpcTo(shared) : connectTo(shared);
@@ -178,6 +184,14 @@ function untilClosed(closed: AbortSignal): Interceptor {
     } catch (error) {
       throw closed.aborted ? canceled(error) : error;
     }
+  };
+}
+
+/** Names the account in which an operator's calls act. */
+function actingIn(account: number): Interceptor {
+  return (next) => async (request) => {
+    request.header.set("posthaste-account", String(account));
+    return await next(request);
   };
 }
 

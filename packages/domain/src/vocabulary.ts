@@ -143,6 +143,30 @@ export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
 /** An erasure's number. */
 export type ErasureId = Branded<number, "ErasureId">;
 
+/** `aud_` and a ULID, so that ids sort by time. */
+export type AuditEntryId = Branded<string, "AuditEntryId">;
+
+/**
+ * Who makes a change that is audited: the holder of a token, whoever opens a portal link, somebody with access
+ * to the database (a command of the operator's), or Posthaste by itself.
+ */
+export const AUDIT_ACTORS = ["token", "portal_link", "operator", "posthaste"] as const;
+export type AuditActor = (typeof AUDIT_ACTORS)[number];
+
+/** What an audited change is of. */
+export const AUDIT_SUBJECTS = [
+  "account",
+  "token",
+  "portal_link",
+  "subscription",
+  "event_type",
+  "delivery",
+  "recovery",
+  "erasure",
+  "installation",
+] as const;
+export type AuditSubject = (typeof AUDIT_SUBJECTS)[number];
+
 /**
  * How the first attempt runs. `workflow`: in the delivery's workflow. `direct`: without a workflow, straight
  * from the claimed row; only a delivery whose first attempt failed gets a workflow.

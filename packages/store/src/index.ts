@@ -18,6 +18,9 @@ export type {
   AttemptToRecord,
   RecordedAttempt,
 } from "./attempts/record-attempt.ts";
+export { SECRET } from "./audit/audit.ts";
+export type { By, TokenActor } from "./audit/by.ts";
+export { type AuditEntry, type AuditFilter, listAuditEntries } from "./audit/list-audit-entries.ts";
 export {
   archiveEventType,
   createEventType,
@@ -33,7 +36,7 @@ export { getSchemaCheck, setSchemaCheck } from "./catalog/schema-check.ts";
 export { type Clock, readTime, SKEW_MAX_MS, startClock } from "./database/clock.ts";
 export type { AwayReason } from "./database/dialect/seam.ts";
 export { isDatabaseAway, whyDatabaseAway } from "./database/in-parts.ts";
-export { readInstallation, renewInstallation } from "./database/installation.ts";
+export { readInstallation } from "./database/installation.ts";
 export { type ListByAccount, type PageByAccount, piecesInTurns } from "./database/list-by-account.ts";
 export { migrate, pendingMigrations, UnknownMigrations } from "./database/migrate.ts";
 export { parseSealingKeys, SealError, type SealingKeys, UnknownKey } from "./database/sealer.ts";
@@ -141,6 +144,7 @@ export {
   type Recovery,
   type RecoveryFilter,
 } from "./long-running/recoveries.ts";
+export { renewInstallation } from "./long-running/renew-installation.ts";
 export { resealSecrets } from "./long-running/reseal.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";
 export { notOpened, openMigratedStore } from "./open-migrated-store.ts";

@@ -136,7 +136,7 @@ onEachDatabase("a claim", (bench) => {
     const { store, accountId, subscribe, ingest } = bench();
     await subscribe();
     await ingest();
-    await setLane(store, { id: accountId, lane: "direct" });
+    await setLane(store, { id: accountId, lane: "direct", now: NOW });
     expect(await claim(store, { lane: "workflow" })).toEqual([]);
     expect(await claim(store, { lane: "direct" })).toMatchObject([{ lane: "direct" }]);
   });

@@ -130,7 +130,7 @@ onEachDatabase("the schema check", (bench) => {
     const { store, accountId } = bench();
     const { id: other } = await createAccount(store, { name: "other", now: NOW });
     expect(await getSchemaCheck(store, accountId)).toBe("OFF");
-    await setSchemaCheck(store, { accountId, schemaCheck: "REJECT" });
+    await setSchemaCheck(store, { accountId, schemaCheck: "REJECT", now: NOW });
     expect(await getSchemaCheck(store, accountId)).toBe("REJECT");
     expect(await getSchemaCheck(store, other)).toBe("OFF");
   });
@@ -146,7 +146,7 @@ onEachDatabase("the schema check", (bench) => {
       transformResult: async ({ result }) => result,
     });
     for (const schemaCheck of ["OFF", "WARN", "WARN", "REJECT"] as const) {
-      await setSchemaCheck({ ...store, db }, { accountId, schemaCheck });
+      await setSchemaCheck({ ...store, db }, { accountId, schemaCheck, now: NOW });
     }
     expect(writes).toBe(2);
   });

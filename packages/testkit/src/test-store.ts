@@ -40,13 +40,13 @@ export async function createTestStore(
   if (backend === "mysql") {
     const test = await createMysql(mysqlUrl);
     await migrateByTemplate(test.store);
-    await renewInstallation(test.store);
+    await renewInstallation(test.store, { now: Date.now() });
     return test;
   }
   // Migrated once per process, then copied, which is about fifty times faster.
   template ??= migratedFile();
   const test = await openSqlite(await template, parentDir);
-  await renewInstallation(test.store);
+  await renewInstallation(test.store, { now: Date.now() });
   return test;
 }
 

@@ -56,7 +56,11 @@ export type Bench = {
   /** Sends a request to the REST gateway. Default token: this bench's; null for none. */
   rest(method: string, path: string, options?: RestOptions): Promise<RestAnswer>;
   /** Calls an RPC with JSON over Connect, as curl would. */
-  rpc(method: string, body: unknown, options?: { token?: string | null; raw?: string }): Promise<RestAnswer>;
+  rpc(
+    method: string,
+    body: unknown,
+    options?: { token?: string | null; raw?: string; account?: number | string },
+  ): Promise<RestAnswer>;
   /** Counts the rows of the tables that callers fill. */
   stored(): Promise<{ subscriptions: number; events: number; deliveries: number }>;
   stop(): Promise<void>;
@@ -69,6 +73,7 @@ export type RestOptions = {
   readonly type?: string;
   /** The header `content-encoding`; the body is sent unchanged. */
   readonly encoding?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly token?: string | null;
 };
 // biome-ignore lint/suspicious/noExplicitAny: tests inspect answers field by field
@@ -242,7 +247,7 @@ export async function startBench(
       const other = await createAccount(store, { name: "other", now: Date.now() });
       return { accountId: other.id, token: await tokenWith(scopes, other.id) };
     },
-    async rest(method, path, { body, json, type, encoding, token: as } = {}) {
+    async rest(method, path, { body, json, type, encoding, headers, token: as } = {}) {
       const payload = json === undefined ? body : JSON.stringify(json);
       const contentType = type ?? (payload === undefined ? undefined : "application/json");
       return await send(
@@ -252,18 +257,22 @@ export async function startBench(
           headers: {
             ...(contentType === undefined ? {} : { "content-type": contentType }),
             ...(encoding === undefined ? {} : { "content-encoding": encoding }),
+            ...headers,
           },
           ...(payload === undefined ? {} : { body: payload as string }),
         },
         as,
       );
     },
-    async rpc(method, body, { token: as, raw } = {}) {
+    async rpc(method, body, { token: as, raw, account } = {}) {
       return await send(
         `/posthaste.v1.${method}`,
         {
           method: "POST",
-          headers: { "content-type": "application/json" },
+          headers: {
+            "content-type": "application/json",
+            ...(account === undefined ? {} : { "posthaste-account": String(account) }),
+          },
           body: raw ?? JSON.stringify(body),
         },
         as,

@@ -1,5 +1,6 @@
 import { Complaint, parseCommandLine } from "@posthaste/runtime/terminal";
-import { readInstallation, renewInstallation, type Store } from "@posthaste/store";
+import { readInstallation, readTime, renewInstallation, type Store } from "@posthaste/store";
+import { byCommand } from "./by-command.ts";
 import { withDatabase } from "./database-url.ts";
 
 const USAGE = `npm run installation -- [new-id]
@@ -36,5 +37,6 @@ export async function installationCommand(args: readonly string[]): Promise<numb
 async function runCommand(store: Store, isRenewed: boolean): Promise<string> {
   const before = await readInstallation(store);
   if (!isRenewed) return before === "" ? "none: the database is older than these ids" : before;
-  return `${await renewInstallation(store)} (before: ${before === "" ? "none" : before})`;
+  const by = byCommand("npm run installation -- new-id");
+  return `${await renewInstallation(store, { now: await readTime(store), by })} (before: ${before === "" ? "none" : before})`;
 }

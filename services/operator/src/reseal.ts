@@ -1,5 +1,6 @@
 import { askedForHelp, Complaint } from "@posthaste/runtime/terminal";
-import { resealSecrets } from "@posthaste/store";
+import { readTime, resealSecrets } from "@posthaste/store";
+import { byCommand } from "./by-command.ts";
 import { withDatabase } from "./database-url.ts";
 
 const ABOUT = `Seals every secret in the database that DATABASE_URL names with the first key of POSTHASTE_SECRET_KEYS.
@@ -12,7 +13,9 @@ export async function resealCommand(args: readonly string[]): Promise<number> {
   if (!process.env["POSTHASTE_SECRET_KEYS"]) {
     throw new Complaint("POSTHASTE_SECRET_KEYS is not set: its first key seals the secrets");
   }
-  const resealed = await withDatabase(process.env, resealSecrets);
+  const resealed = await withDatabase(process.env, async (store) => {
+    return await resealSecrets(store, { now: await readTime(store), by: byCommand("npm run reseal") });
+  });
   console.log(
     resealed === 0
       ? "every secret is sealed with the first key"

@@ -144,7 +144,7 @@ describe("the reconciler", () => {
 
   test("carries a delivery on under its installation's new id, from the attempt log", async () => {
     const started = await waitingDelivery();
-    const renewed = { ...t.temporal, names: namesOf(await renewInstallation(t.store)) };
+    const renewed = { ...t.temporal, names: namesOf(await renewInstallation(t.store, { now: Date.now() })) };
     await t.startWorker({ names: renewed.names });
     await reconcile(DAY_MS, renewed);
     expect(actions()).toEqual(["started_again"]);

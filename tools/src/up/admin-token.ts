@@ -4,6 +4,7 @@ import { Refusal, SCOPES } from "@posthaste/domain";
 import { Complaint } from "@posthaste/runtime/terminal";
 import {
   authenticate,
+  type By,
   createAccount,
   createToken,
   listAccounts,
@@ -59,8 +60,11 @@ async function ensureUsable(store: Store, secret: string, now: number): Promise<
   return (await authenticate(store, secret, now)) !== undefined;
 }
 
+const BY_UP: By = { actor: "operator", action: "npm run up" };
+
 async function adminOf(store: Store, now: number) {
   const [first] = await listAccounts(store, { limit: 1 });
-  const account = first ?? (await createAccount(store, { name: "default", now }));
-  return { accountId: account.id, name: "admin (npm run up)", scopes: [...SCOPES], expiresAt: null, now };
+  const account = first ?? (await createAccount(store, { name: "default", now, by: BY_UP }));
+  const token = { name: "admin (npm run up)", scopes: [...SCOPES], expiresAt: null };
+  return { accountId: account.id, ...token, now, by: BY_UP };
 }

@@ -50,7 +50,7 @@ test.each([
 ] as const)(
   "an outage of 200 deliveries to two receivers, mended, ends with one call in the %s lane, and none is sent twice",
   async (lane, eventType) => {
-    await setLane(stack.store, { id: stack.accountId, lane });
+    await setLane(stack.store, { id: stack.accountId, lane, now: Date.now() });
     const receivers: Receiver[] = [await startReceiver(), await startReceiver()];
     try {
       for (const receiver of receivers) receiver.answer({ kind: "status", status: 503 });

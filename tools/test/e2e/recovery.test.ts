@@ -35,7 +35,7 @@ test.each([
 ] as const)(
   "a replay sends earlier events in the %s lane, in their order, and shows its progress",
   async (lane, eventType) => {
-    await setLane(stack.store, { id: stack.accountId, lane });
+    await setLane(stack.store, { id: stack.accountId, lane, now: Date.now() });
     const receiver = await startReceiver();
     // Without the order, several are under way at once, and the first comes last.
     receiver.answer(async (_, n) => {

@@ -1,5 +1,7 @@
 import { type AccountId, DAY_MS, SCOPES, type Scope } from "@posthaste/domain";
 import { sql } from "kysely";
+import { auditedTime, enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { deleteFirst } from "../database/delete-first.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -32,25 +34,29 @@ export async function createPortalLink(
     /** How long the session lasts. */
     sessionMs: number;
     now: number;
+    by?: By;
   },
 ): Promise<string> {
-  const { accountId, now } = input;
+  const { accountId, scopes, expiresAt, sessionMs, now, by = BY_PROGRAM } = input;
   // As hard to guess as a token, but recognizable as a link's code.
   const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
   await transact(store, async (tx) => {
     await lockAccount(store, tx, accountId, namesErased);
     await deleteExpired(store, tx, accountId, now);
-    await tx
+    const { insertId } = await tx
       .insertInto("portal_links")
       .values({
         account_id: accountId,
         code_hash: hashOf(code),
-        scopes: input.scopes.join(" "),
-        session_ms: input.sessionMs,
-        expires_at: input.expiresAt,
+        scopes: scopes.join(" "),
+        session_ms: sessionMs,
+        expires_at: expiresAt,
         created_at: now,
       })
-      .execute();
+      .executeTakeFirstOrThrow();
+    const after = { scopes, expires_at: auditedTime(expiresAt), session_ms: sessionMs };
+    const link = { subject: "portal_link", id: Number(insertId) } as const;
+    await enter(tx, [{ by, accountId, ...link, after, now }]);
   });
   return code;
 }
@@ -70,7 +76,7 @@ async function deleteExpired(store: Store, tx: Tx, accountId: AccountId, now: nu
  */
 export async function openPortalLink(
   store: Store,
-  { code, now }: { code: string; now: number },
+  { code, now, by = BY_PROGRAM }: { code: string; now: number; by?: By },
 ): Promise<{ token: Token; secret: string } | undefined> {
   const codeHash = hashOf(code);
   // Anybody may guess. A guess takes no transaction and no lock.
@@ -94,7 +100,8 @@ export async function openPortalLink(
       name: "portal session",
       scopes: SCOPES.filter((scope) => scopes.includes(scope)),
       expiresAt: now + link.session_ms,
-      isSession: true,
+      openedBy: link.id,
+      by,
       now,
     });
     return { token, secret };

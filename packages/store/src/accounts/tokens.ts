@@ -1,6 +1,9 @@
 import { type AccountId, Refusal, SCOPES, type Scope, type TokenId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { auditedTime, enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By, type TokenActor } from "../audit/by.ts";
 import { CONTRACT_ID_MAX, contractIdOf } from "../database/ids.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -21,11 +24,7 @@ export type Token = {
 };
 
 /** The caller of a request. */
-export type Principal = {
-  readonly tokenId: TokenId;
-  readonly accountId: AccountId;
-  readonly scopes: readonly Scope[];
-};
+export type Principal = TokenActor & { readonly scopes: readonly Scope[] };
 
 /** A preset secret shorter than this could be guessed. */
 const PRESET_SECRET_CHARS_MIN = 20;
@@ -48,6 +47,7 @@ export async function createToken(
     expiresAt: number | null;
     now: number;
     secret?: string;
+    by?: By;
   },
 ): Promise<{ token: Token; secret: string }> {
   const secret = input.secret ?? newTokenSecret();
@@ -59,7 +59,7 @@ export async function createToken(
   try {
     const token = await transact(store, async (tx) => {
       await lockAccount(store, tx, input.accountId, namesErased);
-      return await insertToken(tx, secret, input);
+      return await insertToken(tx, secret, { by: BY_PROGRAM, ...input });
     });
     return { token, secret };
   } catch (error) {
@@ -71,7 +71,7 @@ export async function createToken(
   }
 }
 
-/** Stores a new token. */
+/** Stores a new token, and enters it in the audit log. */
 export async function insertToken(
   tx: Tx,
   secret: string,
@@ -81,26 +81,30 @@ export async function insertToken(
     scopes: readonly Scope[];
     expiresAt: number | null;
     now: number;
-    /** Whether the token is a session that a portal link opened. */
-    isSession?: boolean;
+    by: By;
+    /** The portal link whose session the token is. Default: it is none. */
+    openedBy?: number;
   },
 ): Promise<Token> {
+  const { accountId, name, scopes, expiresAt, openedBy, by, now } = input;
   const { insertId } = await tx
     .insertInto("tokens")
     .values({
-      account_id: input.accountId,
-      name: input.name,
+      account_id: accountId,
+      name,
       secret_hash: hashOf(secret),
       hint: hintOf(secret),
-      scopes: input.scopes.join(" "),
-      expires_at: input.expiresAt,
+      scopes: scopes.join(" "),
+      expires_at: expiresAt,
       revoked_at: null,
-      created_at: input.now,
-      session: input.isSession === true ? 1 : 0,
+      created_at: now,
+      session: openedBy === undefined ? 0 : 1,
     })
     .executeTakeFirstOrThrow();
   // A session expires by itself, and no caller names it by its id.
-  const id = (input.isSession === true ? Number(insertId) : contractIdOf(insertId)) as TokenId;
+  const id = (openedBy === undefined ? contractIdOf(insertId) : Number(insertId)) as TokenId;
+  const after = { name, scopes, expires_at: auditedTime(expiresAt), portal_link: openedBy };
+  await enter(tx, [{ by, accountId, subject: "token", id, after, now }]);
   const row = await tx.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   return tokenOf(row);
 }
@@ -117,7 +121,8 @@ export async function authenticate(
   const token = await findBySecret(store, secret);
   if (token === undefined || token.revokedAt !== null) return undefined;
   if (token.expiresAt !== null && token.expiresAt <= now) return undefined;
-  return { tokenId: token.id, accountId: token.accountId, scopes: token.scopes };
+  const { id: tokenId, accountId, name, hint, scopes } = token;
+  return { tokenId, accountId, name, hint, scopes };
 }
 
 export async function getToken(store: Store, id: TokenId): Promise<Token | undefined> {
@@ -152,15 +157,17 @@ export async function listTokens(
  */
 export async function revokeToken(
   store: Store,
-  { id, now }: { id: TokenId; now: number },
+  { id, now, by = BY_PROGRAM }: { id: TokenId; now: number; by?: By },
 ): Promise<Token | undefined> {
-  await store.db
-    .updateTable("tokens")
-    .set({ revoked_at: now })
-    .where("id", "=", id)
-    .where("revoked_at", "is", null)
-    .execute();
-  return await getToken(store, id);
+  return await transact(store, async (tx) => {
+    const query = tx.selectFrom("tokens").selectAll().where("id", "=", id);
+    const row = await lockRows(store, query).executeTakeFirst();
+    if (row === undefined || row.revoked_at !== null) return row && tokenOf(row);
+    await tx.updateTable("tokens").set({ revoked_at: now }).where("id", "=", id).execute();
+    const after = { revoked_at: auditedTime(now) };
+    await enter(tx, [{ by, accountId: row.account_id, subject: "token", id, after, now }]);
+    return tokenOf({ ...row, revoked_at: now });
+  });
 }
 
 async function findBySecret(store: Store, secret: string): Promise<Token | undefined> {

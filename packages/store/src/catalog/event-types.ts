@@ -1,6 +1,8 @@
 import { type AccountId, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
+import { auditedTime, enter, OF_INSTALLATION } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -56,9 +58,9 @@ type Owner = AccountId | "shared";
  */
 export async function createEventType(
   store: Store,
-  input: { owner: Owner; code: string; now: number } & Texts,
+  input: { owner: Owner; code: string; now: number; by?: By } & Texts,
 ): Promise<StoredEventType & EventTypeVersion> {
-  const { owner, code, now } = input;
+  const { owner, code, now, by = BY_PROGRAM } = input;
   try {
     return await transact(store, async (tx) => {
       if (owner !== "shared") await lockAccount(store, tx, owner);
@@ -78,6 +80,8 @@ export async function createEventType(
       await requireCodeFree(store, tx, owner, code, id);
       await requireRoom(tx, owner);
       const version = await addVersion(tx, owner, id, 1, input);
+      const after = { version: 1, description: input.description };
+      await enter(tx, [{ by, accountId: ownerId(owner), subject: "event_type", id: code, after, now }]);
       return { id, code, shared: owner === "shared", createdAt: now, archivedAt: null, ...version };
     });
   } catch (error) {
@@ -93,9 +97,9 @@ export async function createEventType(
  */
 export async function updateEventType(
   store: Store,
-  input: { id: number; owner: Owner; basedOn: number; now: number } & Texts,
+  input: { id: number; owner: Owner; basedOn: number; now: number; by?: By } & Texts,
 ): Promise<EventTypeVersion | undefined> {
-  const { id, owner, basedOn, now } = input;
+  const { id, owner, basedOn, now, by = BY_PROGRAM } = input;
   if (basedOn >= VERSIONS_MAX) {
     throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`, {
       metadata: { limit: String(VERSIONS_MAX) },
@@ -111,21 +115,32 @@ export async function updateEventType(
       .executeTakeFirstOrThrow();
     if (numUpdatedRows === 0n) return undefined;
     await requireRoom(tx, owner);
-    return await addVersion(tx, owner, id, basedOn + 1, input);
+    const version = await addVersion(tx, owner, id, basedOn + 1, input);
+    const { code } = await tx
+      .selectFrom("event_types")
+      .select("code")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    // What else a version changes is in the versions, which stay.
+    const change = { before: { version: basedOn }, after: { version: version.version } };
+    await enter(tx, [{ by, accountId: ownerId(owner), subject: "event_type", id: code, ...change, now }]);
+    return version;
   });
 }
 
 /** Archives an event type. One that was archived before keeps its time. */
 export async function archiveEventType(
   store: Store,
-  { id, now }: { id: number; now: number },
+  { id, now, by = BY_PROGRAM }: { id: number; now: number; by?: By },
 ): Promise<void> {
-  await store.db
-    .updateTable("event_types")
-    .set({ archived_at: now })
-    .where("id", "=", id)
-    .where("archived_at", "is", null)
-    .execute();
+  await transact(store, async (tx) => {
+    const query = tx.selectFrom("event_types").select(["account_id", "code", "archived_at"]);
+    const type = await lockRows(store, query.where("id", "=", id)).executeTakeFirst();
+    if (type === undefined || type.archived_at !== null) return;
+    await tx.updateTable("event_types").set({ archived_at: now }).where("id", "=", id).execute();
+    const entry = { accountId: type.account_id, subject: "event_type", id: type.code } as const;
+    await enter(tx, [{ by, ...entry, after: { archived_at: auditedTime(now) }, now }]);
+  });
 }
 
 /**
@@ -250,7 +265,7 @@ function valuesIn(json: unknown): number {
 }
 
 /** The owner of the event types that all accounts share. */
-const SHARED = 0 as AccountId;
+const SHARED = OF_INSTALLATION;
 
 function ownerId(owner: Owner): AccountId {
   return owner === "shared" ? SHARED : owner;

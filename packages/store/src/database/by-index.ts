@@ -6,6 +6,11 @@ import type { Tx } from "./transact.ts";
 
 /** The indexes that statements name, by table. */
 export type Indexes = {
+  audit_entries:
+    | "audit_entries_by_account"
+    | "audit_entries_by_action"
+    | "audit_entries_by_subject"
+    | "audit_entries_by_token";
   deliveries:
     | "deliveries_by_state_and_account"
     | "deliveries_by_account"

@@ -1,5 +1,5 @@
 import { createHash, randomFillSync } from "node:crypto";
-import type { DeliveryId, EventId } from "@posthaste/domain";
+import type { AuditEntryId, DeliveryId, EventId } from "@posthaste/domain";
 import { MINUTE_MS } from "@posthaste/domain";
 import { encodeTime, monotonicFactory } from "ulid";
 
@@ -50,6 +50,10 @@ export function newDeliveryId(now: number): DeliveryId {
   return `dlv_${next(now).toLowerCase()}` as DeliveryId;
 }
 
+export function newAuditEntryId(now: number): AuditEntryId {
+  return `aud_${next(now).toLowerCase()}` as AuditEntryId;
+}
+
 const TIME_CHARS = 10;
 
 /** Returns the smallest id that a delivery created at this time can have. */
@@ -60,6 +64,11 @@ export function leastDeliveryId(at: number): DeliveryId {
 /** Returns the smallest id that an event created at this time can have. */
 export function leastEventId(at: number): EventId {
   return `evt_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as EventId;
+}
+
+/** Returns the smallest id that an entry of this time in the audit log can have. */
+export function leastAuditEntryId(at: number): AuditEntryId {
+  return `aud_${encodeTime(Math.max(0, at), TIME_CHARS).toLowerCase()}` as AuditEntryId;
 }
 
 /**

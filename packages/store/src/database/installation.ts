@@ -5,7 +5,7 @@ import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 /** The table's only row. */
-const ROW = 1;
+export const INSTALLATION_ROW = 1;
 /** Letters and digits that are not mistaken for each other, and spell no words. */
 const ALPHABET = "23456789bcdfghjkmnpqrstvwxyz";
 /** 28^8, about 4 · 10^11 ids: a thousand installations that share a namespace all differ. */
@@ -16,28 +16,19 @@ export async function readInstallation({ db }: Pick<Store, "db">): Promise<Insta
   const row = await db
     .selectFrom("installation")
     .select("installation_id")
-    .where("id", "=", ROW)
+    .where("id", "=", INSTALLATION_ROW)
     .executeTakeFirstOrThrow();
   return row.installation_id;
-}
-
-/**
- * Gives the database an id of its own, so that it is an installation apart from the one it was copied from.
- * Its open workflows keep the old names and belong to the original. The reconciler starts new ones.
- *
- * @returns the new id
- */
-export async function renewInstallation({ db }: Pick<Store, "db">): Promise<InstallationId> {
-  const installation = newInstallationId();
-  await db.updateTable("installation").set({ installation_id: installation }).where("id", "=", ROW).execute();
-  return installation;
 }
 
 /** Stores the id of a new database, unless an interrupted migration has already done so. */
 export async function insertInstallation(db: Kysely<Tables>, installation: InstallationId): Promise<void> {
   const there = await db.selectFrom("installation").select("id").executeTakeFirst();
   if (there !== undefined) return;
-  await db.insertInto("installation").values({ id: ROW, installation_id: installation }).execute();
+  await db
+    .insertInto("installation")
+    .values({ id: INSTALLATION_ROW, installation_id: installation })
+    .execute();
 }
 
 export function newInstallationId(): InstallationId {

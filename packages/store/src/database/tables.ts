@@ -1,6 +1,9 @@
 import type {
   Acceptance,
   AccountId,
+  AuditActor,
+  AuditEntryId,
+  AuditSubject,
   CreationCause,
   DeliveryEvent,
   DeliveryId,
@@ -94,6 +97,27 @@ export type Tables = {
     scopes: string;
     session_ms: number;
     expires_at: number;
+    created_at: number;
+  };
+  /** Append-only: who changed what. No entry holds a secret; see `audit/audit.ts`. */
+  audit_entries: {
+    id: AuditEntryId;
+    /** Whose thing was changed; 0: the installation's, such as an event type that all accounts share. */
+    account_id: AccountId;
+    actor: AuditActor;
+    /** The account of the actor's token; null: the actor has none. */
+    actor_account_id: AccountId | null;
+    token_id: TokenId | null;
+    /** As of the change. */
+    token_name: string | null;
+    token_hint: string | null;
+    /** The RPC, route or command that made the change, or what Posthaste did. */
+    action: string;
+    subject: AuditSubject;
+    subject_id: string;
+    /** JSON: the fields that changed; null: there were none, or nothing was there. */
+    before_json: string | null;
+    after_json: string | null;
     created_at: number;
   };
   /** Counters of an account's deliveries, one row per span of time. */

@@ -10,6 +10,8 @@ import {
   type SubscriptionId,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { auditedTime, enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
@@ -177,14 +179,18 @@ function tableFor(store: Store, { eventId, subscriptionId, state }: DeliveryFilt
  */
 export async function requestRetry(
   store: Store,
-  { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
+  { accountId, id, now, by = BY_PROGRAM }: { accountId: AccountId; id: DeliveryId; now: number; by?: By },
 ): Promise<{ delivery: Delivery; requested: boolean } | undefined> {
   if ((await getDelivery(store, { accountId, id })) === undefined) return undefined;
   const requested = await transact(store, async (tx) => {
     const row = await lockDelivery(store, tx, id);
     if (row === undefined || (row.next_attempt_at ?? 0) <= now) return false;
     const times = { next_attempt_at: now, reconcile_after: now + RETRY_GRACE_MS };
-    return (await moveAll(tx, "request_retry", [row], times, now)).length > 0;
+    if ((await moveAll(tx, "request_retry", [row], times, now)).length === 0) return false;
+    const before = { next_attempt_at: auditedTime(row.next_attempt_at) };
+    const change = { before, after: { next_attempt_at: auditedTime(now) } };
+    await enter(tx, [{ by, accountId, subject: "delivery", id, ...change, now }]);
+    return true;
   });
   const delivery = await getDelivery(store, { accountId, id });
   if (delivery === undefined) return undefined;
@@ -204,15 +210,20 @@ export async function requestRetry(
  * Cancels an open delivery; false: it had already ended, or has moved on.
  *
  * @param number cancels it only while this attempt is its next one. Default: whichever is
+ * @param by who asked for it, for the audit log. Default: nobody, it cannot go on; its reason is its record
  */
 export async function cancelDelivery(
   store: Store,
-  { id, reason, number, now }: { id: DeliveryId; reason: string; number?: number; now: number },
+  { id, reason, number, now, by }: { id: DeliveryId; reason: string; number?: number; now: number; by?: By },
 ): Promise<boolean> {
   return await transact(store, async (tx) => {
     const row = await lockDelivery(store, tx, id);
     if (row === undefined || (number !== undefined && !isNextAttempt(row, number))) return false;
-    return (await cancel(tx, [row], reason, now)) > 0;
+    if ((await cancel(tx, [row], reason, now)) === 0) return false;
+    const change = { before: { state: row.state }, after: { state: "cancelled" } };
+    const of = { accountId: row.account_id, subject: "delivery", id } as const;
+    if (by !== undefined) await enter(tx, [{ by, ...of, ...change, now }]);
+    return true;
   });
 }
 

@@ -1,4 +1,6 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { newEventId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
@@ -21,9 +23,10 @@ export async function createTestDelivery(
     eventType: string;
     data: Uint8Array;
     now: number;
+    by?: By;
   },
 ): Promise<Delivery | undefined> {
-  const { accountId, subscriptionId, eventType, now } = input;
+  const { accountId, subscriptionId, eventType, now, by = BY_PROGRAM } = input;
   return await transact(store, async (tx) => {
     const subscription = await lockSubscription(store, tx, accountId, subscriptionId);
     if (subscription === undefined) return undefined;
@@ -44,6 +47,8 @@ export async function createTestDelivery(
     const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
     const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
     await insertDeliveries(tx, [row], "tested");
+    const after = { subscription_id: subscriptionId, event_id: eventId, event_type: eventType, test: true };
+    await enter(tx, [{ by, accountId, subject: "delivery", id: row.id, after, now }]);
     const stored = await tx
       .selectFrom("deliveries")
       .selectAll()

@@ -6,6 +6,8 @@ import {
   Refusal,
   type SubscriptionId,
 } from "@posthaste/domain";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { byIndex } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
@@ -27,7 +29,7 @@ import { parks } from "../subscriptions/match-subscriptions.ts";
  */
 export async function resendDelivery(
   store: Store,
-  { accountId, id, now }: { accountId: AccountId; id: DeliveryId; now: number },
+  { accountId, id, now, by = BY_PROGRAM }: { accountId: AccountId; id: DeliveryId; now: number; by?: By },
 ): Promise<{ delivery: Delivery; resent: boolean } | undefined> {
   return await transact(store, async (tx) => {
     const original = await tx
@@ -64,6 +66,8 @@ export async function resendDelivery(
       },
     );
     await insertDeliveries(tx, [{ ...row, test: original.test }], "resent");
+    const after = { resend_of: id, event_id: eventId, subscription_id: subscriptionId };
+    await enter(tx, [{ by, accountId, subject: "delivery", id: row.id, after, now }]);
     const stored = await tx
       .selectFrom("deliveries")
       .selectAll()

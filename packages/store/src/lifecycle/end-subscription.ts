@@ -1,4 +1,6 @@
 import type { AccountId, SubscriptionId } from "@posthaste/domain";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By, deletedBy } from "../audit/by.ts";
 import { byIndex, inState } from "../database/by-index.ts";
 import { sha256 } from "../database/ids.ts";
 import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
@@ -29,16 +31,22 @@ const STEPS_IN_CALL = 10;
  * later ones: the first 5,000 in this call, further ones by the worker's upkeep, which also continues after a
  * crash; see {@link finishEnd}.
  *
+ * @param input.reason Default: it was deleted, and by whom
  * @returns undefined: not found
  */
 export async function endSubscription(
   store: Store,
-  { accountId, id, reason, now }: { accountId: AccountId; id: SubscriptionId; reason: string; now: number },
+  input: { accountId: AccountId; id: SubscriptionId; reason?: string; now: number; by?: By },
 ): Promise<Subscription | undefined> {
+  const { accountId, id, now, by = BY_PROGRAM } = input;
+  const { reason = deletedBy(by, accountId) } = input;
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
-    if (row !== undefined && row.state !== "ended") await endIn(tx, [id], reason, now);
-    return row !== undefined;
+    if (row === undefined || row.state === "ended") return row !== undefined;
+    await endIn(tx, [id], reason, now);
+    const change = { before: { state: row.state }, after: { state: "ended", ended_reason: reason } };
+    await enter(tx, [{ by, accountId, subject: "subscription", id, ...change, now }]);
+    return true;
   });
   if (!known) return undefined;
   for (let steps = 0; steps < STEPS_IN_CALL && (await finishEnd(store, { id, now })).goesOn; steps++);
@@ -55,9 +63,8 @@ export async function endSubscriptionsByUrl(
   {
     accountId,
     targetUrl,
-    reason,
-    now,
-  }: { accountId: AccountId; targetUrl: string; reason: string; now: number },
+    ...ended
+  }: { accountId: AccountId; targetUrl: string; reason?: string; now: number; by?: By },
 ): Promise<{ ended: number; known: boolean }> {
   const targetHash = sha256(targetUrl);
   const known = await store.db
@@ -68,7 +75,7 @@ export async function endSubscriptionsByUrl(
     .limit(1)
     .executeTakeFirst();
   const live = await liveOnUrl(store, store.db, { accountId, targetHash }).execute();
-  for (const row of live) await endSubscription(store, { accountId, id: row.id, reason, now });
+  for (const row of live) await endSubscription(store, { accountId, id: row.id, ...ended });
   return { ended: live.length, known: known !== undefined };
 }
 

@@ -9,6 +9,8 @@ import {
   withoutQuery,
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { type AuditedChange, enter } from "../audit/audit.ts";
+import { byPosthaste } from "../audit/by.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
@@ -63,7 +65,7 @@ export async function noteHealth(
   findings: readonly AttemptFinding[],
   locked: LockedSubscriptions,
 ): Promise<void> {
-  const noted: Noted = { health: new Map(), ended: new Set(), raised: [] };
+  const noted: Noted = { health: new Map(), ended: new Set(), raised: [], audited: [] };
   for (const finding of findings) noteOne(finding, locked, noted);
   const rows = [...noted.health].map(([key, values]) => ({ key, values }));
   await updateRows(tx, "subscriptions", "id", rows);
@@ -72,6 +74,7 @@ export async function noteHealth(
   for (let from = 0; from < ended.length; from += ENDED_AT_ONCE) {
     await endIn(tx, ended.slice(from, from + ENDED_AT_ONCE), GONE, now);
   }
+  await enter(tx, noted.audited);
   // After the states, by which their receivers are chosen. Together, since each has deliveries of its own.
   await raiseEvents(store, tx, noted.raised);
 }
@@ -81,12 +84,13 @@ type Noted = {
   readonly health: Map<SubscriptionId, Partial<Health>>;
   readonly ended: Set<SubscriptionId>;
   readonly raised: RaisedFor[];
+  readonly audited: AuditedChange[];
 };
 
 function noteOne(
   finding: AttemptFinding,
   locked: LockedSubscriptions,
-  { health, ended, raised }: Noted,
+  { health, ended, raised, audited }: Noted,
 ): void {
   const success = finding.outcome === "accepted";
   const id = finding.delivery.subscription_id;
@@ -101,9 +105,15 @@ function noteOne(
     if (isOperational(finding.delivery.event_type)) return;
     raised.push({ accountId: finding.delivery.account_id as AccountId, event, now });
   };
+  const audit = (state: "disabled" | "ended", reason: object) => {
+    const [change, by] = [{ before: { state: before.state } }, byPosthaste(`subscription_${state}`)];
+    const of = { accountId: before.account_id, subject: "subscription", id } as const;
+    audited.push({ by, ...of, ...change, after: { state, ...reason }, now });
+  };
   if (verdictOf(finding.outcome) === "end_subscription") {
     ended.add(id);
     locked.set(id, { ...before, state: "ended" });
+    audit("ended", { ended_reason: GONE });
     raise({ type: "subscription_ended", data: subscriptionData(before, "ended", GONE) });
     return;
   }
@@ -133,6 +143,7 @@ function noteOne(
   if (before.state !== "active" || !isToBeDisabled(finding.rule, counted, now)) return;
   set({ state: "disabled", draining: 0, updated_at: now });
   const reason = `no delivery succeeded since ${new Date(failing.failing_since).toISOString()}`;
+  audit("disabled", { disabled_reason: reason });
   raise({
     type: "subscription_disabled",
     data: subscriptionData({ ...before, ...failing }, "disabled", reason),

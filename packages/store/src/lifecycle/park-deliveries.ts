@@ -1,10 +1,13 @@
 import type { AccountId, DeliveryId, SubscriptionId } from "@posthaste/domain";
 import { isTerminal } from "@posthaste/domain";
-import { sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { LRUCache } from "lru-cache";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { inState } from "../database/by-index.ts";
 import { type ListByAccount, listByAccount, type PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { isNextAttempt, lockDeliveries, lockDelivery, moveAll } from "../deliveries/move.ts";
 import { inLine } from "../subscriptions/in-line.ts";
@@ -38,7 +41,7 @@ const SEARCHES_MAX = 10_000;
  */
 export async function pauseSubscription(
   store: Store,
-  { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
+  { accountId, id, now, by = BY_PROGRAM }: { accountId: AccountId; id: SubscriptionId; now: number; by?: By },
 ): Promise<Subscription | undefined> {
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
@@ -50,6 +53,8 @@ export async function pauseSubscription(
         .set({ state: "paused", draining: 0, updated_at: now })
         .where("id", "=", id)
         .execute();
+      const change = { before: { state: row.state }, after: { state: "paused" } };
+      await enter(tx, [{ by, accountId, subject: "subscription", id, ...change, now }]);
     }
     return true;
   });
@@ -67,13 +72,13 @@ export async function pauseSubscription(
  */
 export async function resumeSubscription(
   store: Store,
-  { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
+  { accountId, id, now, by = BY_PROGRAM }: { accountId: AccountId; id: SubscriptionId; now: number; by?: By },
 ): Promise<Subscription | undefined> {
   const known = await transact(store, async (tx) => {
     const row = await lockSubscription(store, tx, accountId, id);
     if (row === undefined) return false;
     if (row.state === "ended") throw hasEnded(id, "id");
-    if (row.state !== "active") await resumeIn(tx, id, now);
+    if (row.state !== "active") await resumeIn(tx, row, now, by);
     return true;
   });
   return known ? await getSubscription(store, { accountId, id }) : undefined;
@@ -83,12 +88,19 @@ export async function resumeSubscription(
  * Resumes a subscription within a transaction that holds its row. If it was failing, it still is: nothing has
  * succeeded. What disables it is counted anew, since who resumes it says that its receiver is worth a try.
  */
-export async function resumeIn(tx: Tx, id: SubscriptionId, now: number): Promise<void> {
+export async function resumeIn(
+  tx: Tx,
+  { id, account_id: accountId, state }: Selectable<Tables["subscriptions"]>,
+  now: number,
+  by: By,
+): Promise<void> {
   await tx
     .updateTable("subscriptions")
     .set({ state: "active", draining: 1, resumed_at: now, exhausted: 0, updated_at: now })
     .where("id", "=", id)
     .execute();
+  const change = { before: { state }, after: { state: "active" } };
+  await enter(tx, [{ by, accountId, subject: "subscription", id, ...change, now }]);
 }
 
 /** What {@link parkDelivery} found. Unless it is `parked`, nothing was changed. */

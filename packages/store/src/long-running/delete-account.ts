@@ -74,6 +74,27 @@ export async function deleteRemainder(store: Store, tx: Tx, { owner, limit }: Of
       more = await some(store, tx, { owner, limit: limit - deleted });
     }
   }
+  // Last: a change in flight holds its thing until its entry is committed.
+  return deleted + (await deleteAuditEntries(store, tx, { owner, limit: limit - deleted }));
+}
+
+/** Deletes the audit log of an account, except that it was erased, by whom and when. */
+async function deleteAuditEntries(store: Store, tx: Tx, { owner, limit }: OfAccount): Promise<number> {
+  if (limit === 0) return 0;
+  const erasures = await tx
+    .selectFrom("erasures")
+    .select("id")
+    .where("account_id", "=", owner)
+    .where("pointer", "is", null)
+    .execute();
+  const kept = sql.join(erasures.map(({ id }) => String(id)));
+  const where = sql`account_id = ${owner} and not (subject = 'erasure' and subject_id in (${kept}))`;
+  const deleted = await deleteFirst(store, tx, { table: "audit_entries", where, orderBy: "id", limit });
+  if (deleted < limit) {
+    // A token of the account itself has a name that somebody chose.
+    const own = tx.updateTable("audit_entries").set({ token_name: "erased", token_hint: "" });
+    await own.where("account_id", "=", owner).where("actor_account_id", "=", owner).execute();
+  }
   return deleted;
 }
 

@@ -1,5 +1,7 @@
 import { type AccountId, type ErasureId, type EventKey, Refusal, type TokenId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
 import type { Store } from "../database/store.ts";
@@ -39,20 +41,26 @@ export const erasureContext = (id: number) => `erasure ${id}`;
  *
  * @throws Refusal `not_found` if the account does not exist
  */
-export async function createErasure(
-  store: Store,
-  { accountId, key, now }: { accountId: AccountId; key: EventKey | null; now: number },
-): Promise<Erasure> {
-  const erasure = await transact(store, (tx) => insertErasure(store, tx, { accountId, key, now }));
+export async function createErasure(store: Store, input: NewErasure): Promise<Erasure> {
+  const { accountId, key, now } = input;
+  const erasure = await transact(store, (tx) => insertErasure(store, tx, input));
   // After it, so that an erasure that begins now deletes what a crash leaves.
   if (key === null) await revokeAccess(store, accountId, now);
   return erasure;
 }
 
+type NewErasure = {
+  readonly accountId: AccountId;
+  /** Null: the whole account. */
+  readonly key: EventKey | null;
+  readonly now: number;
+  readonly by?: By;
+};
+
 async function insertErasure(
   store: Store,
   tx: Tx,
-  { accountId, key, now }: { accountId: AccountId; key: EventKey | null; now: number },
+  { accountId, key, now, by = BY_PROGRAM }: NewErasure,
 ): Promise<Erasure> {
   const account = await tx.selectFrom("accounts").select("id").where("id", "=", accountId).executeTakeFirst();
   if (account === undefined) {
@@ -88,6 +96,9 @@ async function insertErasure(
     const sealed = store.sealer.seal(key.value, erasureContext(id));
     await tx.updateTable("erasures").set({ sealed_value: sealed }).where("id", "=", id).execute();
   }
+  // Never the value, nor its hash: both may tell whose data it was.
+  const after = key === null ? { of: "the account" } : { of: "events", pointer: key.pointer };
+  await enter(tx, [{ by, accountId, subject: "erasure", id, after, now }]);
   return erasureOf(
     await tx.selectFrom("erasures").selectAll().where("id", "=", id).executeTakeFirstOrThrow(),
   );

@@ -12,9 +12,12 @@ import {
 } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
+import { type AuditedFields, auditedTime, enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { byIndex, inState } from "../database/by-index.ts";
 import { contractIdOf, ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import type { ListByAccount, PageByAccount } from "../database/list-by-account.ts";
+import { lockRows } from "../database/lock-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -98,9 +101,10 @@ export async function createRecovery(
     /** Default: every failed delivery; of a replay: every event. */
     filter?: RecoveryFilter;
     now: number;
+    by?: By;
   },
 ): Promise<Recovery> {
-  const { accountId, kind, subscriptionId, sinceAt, isDryRun, filter = {}, now } = input;
+  const { accountId, kind, subscriptionId, sinceAt, isDryRun, filter = {}, now, by = BY_PROGRAM } = input;
   return await transact(store, async (tx) => {
     // Held until the end: two calls do not both find the last room.
     await lockAccount(store, tx, accountId);
@@ -118,7 +122,7 @@ export async function createRecovery(
       }
       parked = await countParked(store, tx, subscriptionId);
       if (kind === "recover" && !isDryRun && subscription.state !== "active") {
-        await resumeIn(tx, subscriptionId, now);
+        await resumeIn(tx, subscription, now, by);
       }
     }
     const from = Math.max(0, sinceAt - ID_SLACK_MS);
@@ -144,14 +148,25 @@ export async function createRecovery(
         ended_at: null,
       })
       .executeTakeFirstOrThrow();
-    return recoveryOf(
-      await tx
-        .selectFrom("recoveries")
-        .selectAll()
-        .where("id", "=", contractIdOf<RecoveryId>(insertId))
-        .executeTakeFirstOrThrow(),
-    );
+    const id = contractIdOf<RecoveryId>(insertId);
+    const stored = tx.selectFrom("recoveries").selectAll().where("id", "=", id);
+    const recovery = recoveryOf(await stored.executeTakeFirstOrThrow());
+    const after = auditedRecovery(recovery);
+    await enter(tx, [{ by, accountId, subject: "recovery", id, after, now }]);
+    return recovery;
   });
+}
+
+function auditedRecovery(created: Recovery): AuditedFields {
+  return {
+    kind: created.kind,
+    subscription_id: created.subscriptionId,
+    since: auditedTime(created.sinceAt),
+    until: auditedTime(created.untilAt),
+    dry_run: created.isDryRun,
+    rate_per_second: created.ratePerSecond,
+    filter: created.filter,
+  };
 }
 
 /** @throws Refusal `too_many` */
@@ -227,20 +242,29 @@ export async function changeRecovery(
     id,
     to,
     now,
-  }: { accountId: AccountId; id: RecoveryId; to: "running" | "paused" | "cancelled"; now: number },
+    by = BY_PROGRAM,
+  }: {
+    accountId: AccountId;
+    id: RecoveryId;
+    to: "running" | "paused" | "cancelled";
+    now: number;
+    by?: By;
+  },
 ): Promise<Recovery | undefined> {
-  await store.db
-    .updateTable("recoveries")
-    .set({ state: to, ended_at: to === "cancelled" ? now : null })
-    .where("id", "=", id)
-    .where("account_id", "=", accountId)
-    .where("state", "in", ["running", "paused"])
-    .execute();
-  const recovery = await getRecovery(store, { accountId, id });
-  if (recovery !== undefined && recovery.state !== to) {
-    throw new Refusal("wrong_state", `recovery ${id} is ${recovery.state}`, { field: "id" });
-  }
-  return recovery;
+  return await transact(store, async (tx) => {
+    const query = tx.selectFrom("recoveries").selectAll();
+    const own = query.where("id", "=", id).where("account_id", "=", accountId);
+    const row = await lockRows(store, own).executeTakeFirst();
+    if (row === undefined || row.state === to) return row && recoveryOf(row);
+    if (row.state !== "running" && row.state !== "paused") {
+      throw new Refusal("wrong_state", `recovery ${id} is ${row.state}`, { field: "id" });
+    }
+    const changed = { state: to, ended_at: to === "cancelled" ? now : null };
+    await tx.updateTable("recoveries").set(changed).where("id", "=", id).execute();
+    const change = { before: { state: row.state }, after: { state: to } };
+    await enter(tx, [{ by, accountId, subject: "recovery", id, ...change, now }]);
+    return recoveryOf({ ...row, ...changed });
+  });
 }
 
 /** Lists running and paused recoveries whose workflow is not known to run, by account. */

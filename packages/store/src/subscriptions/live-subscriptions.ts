@@ -68,7 +68,7 @@ export function idsInEachState<
   );
 }
 
-/** Which live subscriptions of an account a page holds. */
+/** Which subscriptions of an account a page holds. */
 export type LivePage = {
   readonly accountId: AccountId;
   /** The page begins after this subscription. */
@@ -78,11 +78,13 @@ export type LivePage = {
   readonly failing?: boolean;
   /** Only subscriptions with one of these event types. Default: all. */
   readonly wanting?: readonly string[];
+  /** Also those that have ended, with the event types that they had then. Default: only live ones. */
+  readonly includeEnded?: boolean;
 };
 
 /**
  * Reads an account's live subscriptions in the order of their ids. Like {@link liveSubscriptionIds}, it
- * reads none that has ended. The index gives the subscriptions of each state in this order, so a page is the
+ * reads none that has ended, unless they are wanted. The index gives the subscriptions of each state in this order, so a page is the
  * first of the first of each.
  *
  * It is one statement: between two, a subscription that changes its state could be missed in both.
@@ -93,7 +95,8 @@ export async function livePage(
   page: LivePage,
 ): Promise<LiveSubscription[]> {
   // Each is a table of its own, since a part of a union can have no order and limit.
-  const [first, ...others] = LIVE_STATES.map((state) =>
+  const states = page.includeEnded === true ? SUBSCRIPTION_STATES : LIVE_STATES;
+  const [first, ...others] = states.map((state) =>
     db.selectFrom(firstIn(store, db, page, state).as("first")).selectAll(),
   );
   if (first === undefined) return [];
@@ -123,12 +126,14 @@ function firstIn(
     .limit(limit);
   if (failing) query = query.where("failing_since", "is not", null);
   if (wanting === undefined) return query;
-  return query.where("id", "in", (eb) =>
-    eb
-      .selectFrom("subscription_event_types")
-      .select("subscription_id")
-      .where("account_id", "=", accountId)
-      .where("event_type", "in", wanting)
-      .where("removed_at", "is", null),
-  );
+  return query.where("id", "in", (eb) => {
+    const wanted = eb
+      .selectFrom("subscription_event_types as t")
+      .select("t.subscription_id")
+      .where("t.account_id", "=", accountId)
+      .where("t.event_type", "in", wanting);
+    return state === "ended"
+      ? wanted.whereRef("t.removed_at", "=", "subscriptions.ended_at")
+      : wanted.where("t.removed_at", "is", null);
+  });
 }

@@ -46,6 +46,8 @@ export type Subscription = {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly endedAt: number | null;
+  /** For people; null: it has not ended. */
+  readonly endedReason: string | null;
   /** Its parked deliveries are being drained, and new ones are parked behind them. */
   readonly isDraining: boolean;
   /** The first failure since its last success, also if it was resumed since; null: it is not failing. */
@@ -60,7 +62,7 @@ export async function getSubscription(
   return await readSubscription(store, store.db, accountId, id);
 }
 
-/** Returns an account's live subscriptions after `after`, oldest first. */
+/** Returns an account's subscriptions after `after`, oldest first; those that have ended only if wanted. */
 export async function listSubscriptions(
   store: Store,
   input: {
@@ -69,18 +71,21 @@ export async function listSubscriptions(
     limit: number;
     /** Only failing subscriptions. */
     failing?: boolean;
-    /** Only subscriptions that want this event type. */
+    /** Only subscriptions that want this event type, or did when they ended. */
     eventType?: string;
+    /** Default: false. */
+    includeEnded?: boolean;
   },
 ): Promise<Subscription[]> {
   const { accountId, after = 0 as SubscriptionId, limit, failing = false, eventType } = input;
+  const { includeEnded = false } = input;
   const wanting = eventType === undefined ? {} : { wanting: [eventType, ALL_EVENT_TYPES] };
   const listed: Subscription[] = [];
   for (let from = after; ; ) {
-    const page = { accountId, after: from, limit: limit - listed.length, failing, ...wanting };
+    const page = { accountId, after: from, limit: limit - listed.length, failing, includeEnded, ...wanting };
     const ids = (await livePage(store, store.db, page)).map(({ id }) => id);
     const read = await readSubscriptions(store, store.db, ids);
-    listed.push(...read.filter(({ state }) => state !== "ended"));
+    listed.push(...read.filter(({ state }) => includeEnded || state !== "ended"));
     const last = ids.at(-1);
     // Some may have ended since. Others take their places: a list that is shorter than asked has no more.
     if (last === undefined || ids.length < page.limit || listed.length === limit) return listed;
@@ -151,6 +156,7 @@ function subscriptionOf(row: Awaited<ReturnType<typeof readRows>>[number]): Subs
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     endedAt: row.ended_at,
+    endedReason: row.ended_reason,
     isDraining: row.draining === 1,
     failingSince: row.failing_since,
   };

@@ -1,5 +1,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { type AccountId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { enter, enterDisclosure, SECRET } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import type { Sealer } from "../database/sealer.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -73,9 +75,9 @@ export async function addSigningKey(
  */
 export async function rotateSigningKey(
   store: Store,
-  input: { accountId: AccountId; id: SubscriptionId; overlapMs: number; now: number },
+  input: { accountId: AccountId; id: SubscriptionId; overlapMs: number; now: number; by?: By },
 ): Promise<SigningKey | undefined> {
-  const { accountId, id, overlapMs, now } = input;
+  const { accountId, id, overlapMs, now, by = BY_PROGRAM } = input;
   return await transact(store, async (tx) => {
     const subscription = await lockSubscription(store, tx, accountId, id);
     if (subscription === undefined) return undefined;
@@ -106,26 +108,28 @@ export async function rotateSigningKey(
         .execute();
     }
     await tx.updateTable("subscriptions").set({ updated_at: now }).where("id", "=", id).execute();
+    const after = { signing_key: SECRET.changed, overlap_ms: overlapMs };
+    await enter(tx, [{ by, accountId, subject: "subscription", id, after, now }]);
     return await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   });
 }
 
 /**
- * Returns the live keys, newest first, including their secrets.
+ * Returns the live keys, newest first, including their secrets. That they were shown is in the audit log.
  *
  * @returns undefined: no such subscription
  */
 export async function listSigningKeys(
   store: Store,
-  { accountId, id, now }: { accountId: AccountId; id: SubscriptionId; now: number },
+  { accountId, id, now, by = BY_PROGRAM }: { accountId: AccountId; id: SubscriptionId; now: number; by?: By },
 ): Promise<SigningKey[] | undefined> {
-  const known = await store.db
-    .selectFrom("subscriptions")
-    .select("id")
-    .where("id", "=", id)
-    .where("account_id", "=", accountId)
-    .executeTakeFirst();
-  if (known === undefined) return undefined;
+  // Before they are read: none is shown without an entry.
+  const known = await transact(store, async (tx) => {
+    if ((await lockSubscription(store, tx, accountId, id)) === undefined) return false;
+    await enterDisclosure(tx, { by, accountId, subject: "subscription", id, now });
+    return true;
+  });
+  if (!known) return undefined;
   const rows = await liveKeys(store, [id], now);
   return rows.map((row) => ({
     secret: store.sealer.open(row.secret, sealContextOf(id, "secret")),

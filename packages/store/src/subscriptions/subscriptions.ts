@@ -1,12 +1,15 @@
 import { type AccountId, HOUR_MS, hostOf, Refusal, type SubscriptionId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
+import { enter } from "../audit/audit.ts";
+import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { contractIdOf, sha256 } from "../database/ids.ts";
 import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { updateRows } from "../database/update-rows.ts";
+import { auditedSubscription, auditedUpdate } from "./audited-subscription.ts";
 import { hostColumns, requireRoomOnHost } from "./hosts.ts";
 import { liveSubscriptionIds } from "./live-subscriptions.ts";
 import { hasEnded, lockSubscription } from "./lock-subscription.ts";
@@ -40,6 +43,7 @@ export async function createSubscription(
     /** Maximum live subscriptions on a host that is not proven; see `hosts.ts`. Default: unlimited. */
     unprovenHostMax?: number;
     now: number;
+    by?: By;
   } & Pick<SubscriptionOptions, "credential" | "acceptance" | "timeoutMs"> &
     Partial<SubscriptionOptions>,
 ): Promise<NewSubscription> {
@@ -59,6 +63,7 @@ export async function updateSubscription(
     accountId: AccountId;
     id: SubscriptionId;
     now: number;
+    by?: By;
     targetUrl?: string;
     /** As at creation. */
     unprovenHostMax?: number;
@@ -75,7 +80,7 @@ async function createIn(
   tx: Tx,
   input: Parameters<typeof createSubscription>[1],
 ): Promise<NewSubscription> {
-  const { accountId, targetUrl, now } = input;
+  const { accountId, targetUrl, now, by = BY_PROGRAM } = input;
   // The lock also keeps two concurrent calls from both taking the last place.
   await lockAccount(store, tx, accountId);
   if (input.subscriptionsMax !== undefined) await requireRoom(store, tx, accountId, input.subscriptionsMax);
@@ -109,8 +114,9 @@ async function createIn(
   await insertTurns(tx, accountId, id);
   const signingKey = await addSigningKey(tx, store.sealer, { accountId, subscriptionId: id }, now);
   await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: input.eventTypes });
-  const created = await readSubscription(store, tx, accountId, id);
-  if (created === undefined) throw new Error("a subscription that was just stored cannot be read");
+  const created = await requireSubscription(store, tx, accountId, id);
+  const after = auditedSubscription(created);
+  await enter(tx, [{ by, accountId, subject: "subscription", id, after, now }]);
   return { ...created, signingKey };
 }
 
@@ -150,13 +156,14 @@ async function updateIn(
   tx: Tx,
   input: Parameters<typeof updateSubscription>[1],
 ): Promise<Subscription | undefined> {
-  const { accountId, id, now, unprovenHostMax: max } = input;
+  const { accountId, id, now, by = BY_PROGRAM, unprovenHostMax: max } = input;
   if (input.targetUrl !== undefined && max !== undefined) await lockAccount(store, tx, accountId);
   const before = await lockSubscription(store, tx, accountId, id);
   if (before === undefined) return undefined;
   if (before.state === "ended") {
     throw hasEnded(id, "id");
   }
+  const was = await requireSubscription(store, tx, accountId, id);
   const targetUrl = input.targetUrl ?? before.target_url;
   const movesHost = hostOf(targetUrl) !== hostOf(before.target_url);
   if (movesHost && max !== undefined) await requireRoomOnHost(store, tx, { accountId, targetUrl, max });
@@ -183,7 +190,22 @@ async function updateIn(
     await changeUrlOf(tx, { accountId, targetUrl }, kept);
   }
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
-  return await readSubscription(store, tx, accountId, id);
+  const updated = await requireSubscription(store, tx, accountId, id);
+  const change = auditedUpdate(store, { row: before, was, updated, input });
+  await enter(tx, [{ by, accountId, subject: "subscription", id, ...change, now }]);
+  return updated;
+}
+
+/** Reads a subscription that the transaction has stored or locked. */
+async function requireSubscription(
+  store: Store,
+  tx: Tx,
+  accountId: AccountId,
+  id: SubscriptionId,
+): Promise<Subscription> {
+  const found = await readSubscription(store, tx, accountId, id);
+  if (found === undefined) throw new Error(`subscription ${id}, which exists, cannot be read`);
+  return found;
 }
 
 export async function removeEventTypes(

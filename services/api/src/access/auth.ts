@@ -38,7 +38,7 @@ async function principalOf(
 }
 
 /** @throws Refusal `forbidden`, naming the missing scope */
-export function requireScope(principal: Principal, scope: Scope): void {
+export function requireScope(principal: Pick<Principal, "scopes">, scope: Scope): void {
   if (principal.scopes.includes(scope) || principal.scopes.includes("admin")) return;
   throw new Refusal("forbidden", `this token lacks the scope ${scope}; use one that has it`, {
     metadata: { scope },

@@ -44,12 +44,13 @@ export type Catalog = {
    * Returns every entry with its texts, archived ones included, in alphabetical order. It takes a place among
    * costly reads for itself, so its caller must hold none.
    *
-   * @param turn resolves in the turn of the event loop in which this returns
+   * @param reading.turn resolves in the turn of the event loop in which this returns
+   * @param reading.chargedTo the account in whose turns the read waits
    * @param signal takes the read out of the queue
    */
   allWithTexts(
     accountId: AccountId,
-    turn: Turn,
+    reading: { readonly turn: Turn; readonly chargedTo: AccountId },
     signal: AbortSignal | undefined,
   ): Promise<readonly (readonly [CatalogEntry, CatalogTexts])[]>;
   /** Returns how the account handles events that do not match their schema. */
@@ -113,14 +114,14 @@ export function createCatalog(
       if (entry.stored !== null) return await readEventType(store, { id: entry.stored.id, version });
       return version === 1 ? BUILT_IN_TEXTS.get(entry.code) : undefined;
     },
-    async allWithTexts(accountId, turn, signal) {
+    async allWithTexts(accountId, { turn, chargedTo }, signal) {
       const types = await typesFor(accountId);
       // One after the other: each reads up to thousands of rows, and would take a connection of its own.
       const read = async () => [
         await readEventTypes(store, "shared"),
         await readEventTypes(store, accountId),
       ];
-      const stored = await costlyReads.run(accountId, read, signal);
+      const stored = await costlyReads.run(chargedTo, read, signal);
       if (stored === undefined) throw signal?.reason;
       await turn(stored.reduce((bytes, texts) => bytes + bytesOf(texts), 0));
       const textsById = new Map(stored.flatMap((texts) => [...texts]));

@@ -2,14 +2,15 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { EVENT_TYPES, isOperational, plainText, Refusal, requireUnicode } from "@posthaste/domain";
 import {
   archiveEventType,
+  type By,
   createEventType,
   getEventType,
-  type Principal,
   type Store,
   type StoredEventType,
   updateEventType,
 } from "@posthaste/store";
 import { requireScope } from "../access/auth.ts";
+import type { Caller } from "../access/caller.ts";
 import type { Catalog, CatalogEntry, CatalogTexts } from "./catalog.ts";
 import { entryOf, type TypeOwner } from "./owner-types.ts";
 import { requireEventType } from "./require-event-type.ts";
@@ -39,26 +40,27 @@ type Defined = readonly [CatalogEntry, CatalogTexts];
  */
 export async function defineEventType(
   { store, catalog, schemaThreads, now }: CatalogEditor,
-  principal: Principal,
+  caller: Caller,
   wanted: {
     code: string;
     description: string;
     schema: JsonObject;
     sampleJson: string;
     shared: boolean;
+    by: By;
   },
 ): Promise<Defined> {
-  const { code, shared } = wanted;
-  if (shared) requireScope(principal, "admin");
+  const { code, shared, by } = wanted;
+  if (shared) requireScope(caller, "admin");
   if (isOperational(code) || EVENT_TYPES.some((type) => type.code === code)) {
     throw new Refusal("already_exists", `the event type ${code} is built in; choose another code`, {
       reason: "EVENT_TYPE_EXISTS",
       field: "code",
     });
   }
-  const texts = await checkTexts(schemaThreads, principal, wanted);
-  const owner = shared ? "shared" : principal.accountId;
-  const stored = await createEventType(store, { owner, code, ...texts, now: now() });
+  const texts = await checkTexts(schemaThreads, caller, wanted);
+  const owner = shared ? "shared" : caller.accountId;
+  const stored = await createEventType(store, { owner, code, ...texts, now: now(), by });
   const { id, version, createdAt, archivedAt } = stored;
   const type = { id, code, shared, version, createdAt, archivedAt };
   catalog.changed(owner, type);
@@ -72,17 +74,18 @@ export async function defineEventType(
  */
 export async function redefineEventType(
   { store, catalog, schemaThreads, now }: CatalogEditor,
-  principal: Principal,
+  caller: Caller,
   wanted: {
     code: string;
     description: string | undefined;
     schema: JsonObject | undefined;
     sampleJson: string | undefined;
     allowBreaking: boolean;
+    by: By;
   },
 ): Promise<Defined> {
   for (let run = 1; run <= RUNS_MAX; run++) {
-    const { entry, stored, owner } = await requireChangeable(catalog, principal, wanted.code);
+    const { entry, stored, owner } = await requireChangeable(catalog, caller, wanted.code);
     if (entry.archivedAt !== null) {
       throw new Refusal("wrong_state", `the event type ${wanted.code} is archived and cannot be changed`, {
         reason: "EVENT_TYPE_ARCHIVED",
@@ -92,14 +95,14 @@ export async function redefineEventType(
     const before = await catalog.texts(entry);
     if (before === undefined) throw new Error(`the event type ${wanted.code} has no texts`);
     const isCompared = wanted.schema !== undefined && !wanted.allowBreaking;
-    const texts = await checkTexts(schemaThreads, principal, {
+    const texts = await checkTexts(schemaThreads, caller, {
       description: wanted.description ?? before.description,
       schema: wanted.schema ?? (JSON.parse(before.schemaJson) as JsonObject),
       sampleJson: wanted.sampleJson ?? before.sampleJson,
       schemaBefore: isCompared ? before.schemaJson : undefined,
     });
     const { id, version: basedOn } = stored;
-    const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now() });
+    const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now(), by: wanted.by });
     if (version !== undefined) {
       const changed = { ...stored, version: version.version };
       catalog.changed(owner, changed);
@@ -121,11 +124,11 @@ export async function redefineEventType(
  */
 export async function retireEventType(
   { store, catalog, now }: CatalogEditor,
-  principal: Principal,
-  code: string,
+  caller: Caller,
+  { code, by }: { code: string; by: By },
 ): Promise<Defined> {
-  const { stored, owner } = await requireChangeable(catalog, principal, code);
-  await archiveEventType(store, { id: stored.id, now: now() });
+  const { stored, owner } = await requireChangeable(catalog, caller, code);
+  await archiveEventType(store, { id: stored.id, now: now(), by });
   const entry = entryOf(await rereadType(store, catalog, owner, stored.id));
   const texts = await catalog.texts(entry);
   if (texts === undefined) throw new Error(`the event type ${code} has no texts`);
@@ -145,8 +148,8 @@ async function rereadType(
   return type;
 }
 
-async function requireChangeable(catalog: Catalog, principal: Principal, code: string) {
-  const entry = await requireEventType(catalog, principal.accountId, code, "code", "not_found");
+async function requireChangeable(catalog: Catalog, caller: Caller, code: string) {
+  const entry = await requireEventType(catalog, caller.accountId, code, "code", "not_found");
   const { stored } = entry;
   if (stored === null) {
     throw new Refusal(
@@ -155,15 +158,15 @@ async function requireChangeable(catalog: Catalog, principal: Principal, code: s
       { reason: "EVENT_TYPE_BUILT_IN", field: "code" },
     );
   }
-  if (stored.shared) requireScope(principal, "admin");
-  const owner: TypeOwner = stored.shared ? "shared" : principal.accountId;
+  if (stored.shared) requireScope(caller, "admin");
+  const owner: TypeOwner = stored.shared ? "shared" : caller.accountId;
   return { entry, stored, owner };
 }
 
 /** @throws Refusal naming the field and the path in it */
 async function checkTexts(
   threads: SchemaThreads,
-  { accountId }: Principal,
+  { token }: Caller,
   texts: {
     description: string;
     schema: JsonObject;
@@ -178,7 +181,7 @@ async function checkTexts(
   const { sampleJson, schemaBefore } = texts;
   requireUnicode(sampleJson, "sample_json");
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
-  await threads.define(accountId, { schemaJson, sampleJson, schemaBefore });
+  await threads.define(token.accountId, { schemaJson, sampleJson, schemaBefore });
   return { description, schemaJson, sampleJson };
 }
 

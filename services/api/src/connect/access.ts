@@ -99,6 +99,7 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
     eraseAccount: ["admin", "few"],
     eraseEvents: ["admin", "few"],
     getErasure: ["admin", "few"],
+    listAuditEntries: ["admin", "many"],
   } satisfies Methods<typeof AccountService>,
   [OperatorService.typeName]: {
     getInstallation: ["admin", "few"],

@@ -15,6 +15,7 @@ import {
 } from "@posthaste/domain";
 import {
   type Account,
+  type By,
   createAccount,
   createErasure,
   createPortalLink,
@@ -22,6 +23,7 @@ import {
   getAccount,
   getErasure,
   listAccounts,
+  listAuditEntries,
   listTokens,
   revokeToken,
   setLane,
@@ -29,8 +31,10 @@ import {
 } from "@posthaste/store";
 import { PORTAL_PATH } from "../console/console-paths.ts";
 import type { Deps } from "../deps.ts";
+import { auditEntryTo, auditFilterFrom } from "./audit-entries.ts";
+import { byOf } from "./call-values.ts";
 import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
-import { numberPage } from "./page.ts";
+import { numberPage, partialPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 
 const NAME_CHARS_MAX = 100;
@@ -42,25 +46,21 @@ const LINK_LIFETIME_MS = 15 * MINUTE_MS;
  */
 const SESSION_LIFETIME_MS = HOUR_MS;
 
-export function accountService({
-  store,
-  now,
-  nudge,
-  names,
-}: Pick<Deps, "store" | "now" | "nudge" | "names">): ServiceImpl<typeof AccountService> {
+type AccountParts = Pick<Deps, "store" | "now" | "nudge" | "names">;
+
+export function accountService(parts: AccountParts): ServiceImpl<typeof AccountService> {
+  const { store, now } = parts;
   const requireAccount = async (id: AccountId) => {
     if ((await getAccount(store, id)) !== undefined) return;
     throw noAccount(id);
   };
-  const erase = async (target: { accountId: AccountId; key: EventKey | null }) => {
-    const erasure = await createErasure(store, { ...target, now: now() });
-    nudge();
-    return { erasure: erasureTo(erasure, names) };
-  };
   return {
-    async createAccount(request) {
+    ...erasureCalls(parts),
+
+    async createAccount(request, context) {
       const name = plainText(request.name, "name", NAME_CHARS_MAX);
-      return { account: accountTo(await createAccount(store, { name, now: now() })) };
+      const account = await createAccount(store, { name, now: now(), by: byOf(context) });
+      return { account: accountTo(account) };
     },
 
     async listAccounts(request) {
@@ -68,13 +68,18 @@ export function accountService({
       return { accounts: rows.map(accountTo), nextPageToken };
     },
 
-    async setLane({ accountId, lane }) {
-      const account = await setLane(store, { id: accountId as AccountId, lane: laneFrom(lane) });
+    async setLane({ accountId, lane }, context) {
+      const account = await setLane(store, {
+        id: accountId as AccountId,
+        lane: laneFrom(lane),
+        now: now(),
+        by: byOf(context),
+      });
       if (account === undefined) throw noAccount(accountId);
       return { account: accountTo(account) };
     },
 
-    async createToken(request) {
+    async createToken(request, context) {
       const accountId = request.accountId as AccountId;
       await requireAccount(accountId);
       const { token, secret } = await createToken(store, {
@@ -83,6 +88,7 @@ export function accountService({
         scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
         expiresAt: request.expiresAt === undefined ? null : pointInTime(request.expiresAt, "expires_at"),
         now: now(),
+        by: byOf(context),
       });
       return { token: tokenTo(token), secret };
     },
@@ -96,14 +102,14 @@ export function accountService({
       return { tokens: rows.map(tokenTo), nextPageToken };
     },
 
-    async revokeToken(request) {
-      const token = await revokeToken(store, { id: request.id as TokenId, now: now() });
+    async revokeToken(request, context) {
+      const token = await revokeToken(store, { id: request.id as TokenId, now: now(), by: byOf(context) });
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
       return { token: tokenTo(token) };
     },
 
-    async createPortalLink({ accountId: id, scopes, linkLifetime, sessionLifetime }) {
+    async createPortalLink({ accountId: id, scopes, linkLifetime, sessionLifetime }, context) {
       const accountId = id as AccountId;
       await requireAccount(accountId);
       const at = now();
@@ -114,23 +120,50 @@ export function accountService({
         expiresAt,
         sessionMs: sessionLifetime === undefined ? SESSION_LIFETIME_MS : durationMs(sessionLifetime),
         now: at,
+        by: byOf(context),
       });
       return { path: `${PORTAL_PATH}#${code}`, expiresAt: timestampFromMs(expiresAt) };
     },
+  };
+}
 
-    async eraseAccount(request) {
-      return await erase({ accountId: request.accountId as AccountId, key: null });
+/** The calls that erase, and that tell what was erased and by whom. */
+function erasureCalls({
+  store,
+  now,
+  nudge,
+  names,
+}: AccountParts): Pick<
+  ServiceImpl<typeof AccountService>,
+  "eraseAccount" | "eraseEvents" | "getErasure" | "listAuditEntries"
+> {
+  const erase = async (target: { accountId: AccountId; key: EventKey | null; by: By }) => {
+    const erasure = await createErasure(store, { ...target, now: now() });
+    nudge();
+    return { erasure: erasureTo(erasure, names) };
+  };
+  return {
+    async eraseAccount(request, context) {
+      return await erase({ accountId: request.accountId as AccountId, key: null, by: byOf(context) });
     },
 
-    async eraseEvents({ accountId, pointer, value }) {
+    async eraseEvents({ accountId, pointer, value }, context) {
       parsePointer(pointer, "pointer");
-      return await erase({ accountId: accountId as AccountId, key: { pointer, value } });
+      return await erase({ accountId: accountId as AccountId, key: { pointer, value }, by: byOf(context) });
     },
 
     async getErasure({ id }) {
       const erasure = await getErasure(store, id as ErasureId);
       if (erasure === undefined) throw new Refusal("not_found", `there is no erasure ${id}`, { field: "id" });
       return { erasure: erasureTo(erasure, names) };
+    },
+
+    async listAuditEntries(request) {
+      const filter = auditFilterFrom(request);
+      const { rows, nextPageToken } = await partialPage(request, (limit) =>
+        listAuditEntries(store, { ...filter, limit }),
+      );
+      return { entries: rows.map(auditEntryTo), nextPageToken };
     },
   };
 }

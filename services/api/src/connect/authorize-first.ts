@@ -2,14 +2,15 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { Refusal } from "@posthaste/domain";
-import type { Principal } from "@posthaste/store";
+import type { Principal, Store } from "@posthaste/store";
 import { type AdmitParts, admit } from "../access/admit.ts";
+import { ACCOUNT_HEADER, callerFor } from "../access/caller.ts";
 import type { Turn } from "../access/loop-turns.ts";
 import type { BodyRoom } from "../access/places.ts";
 import type { Limits } from "../http/limits.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
-import { HOLD, LINE, OVER, PRINCIPAL, REFUSED, TURN } from "./call-values.ts";
+import { CALLER, HOLD, LINE, OVER, REFUSED, TURN } from "./call-values.ts";
 import { messageBytesMax } from "./message-bytes.ts";
 import { type Bounds, plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -31,7 +32,7 @@ type Call = {
  */
 export function authorizeFirst(
   router: ConnectRouter,
-  parts: AdmitParts & { readonly bodyRoom: BodyRoom; readonly limits: Limits },
+  parts: AdmitParts & { readonly store: Store; readonly bodyRoom: BodyRoom; readonly limits: Limits },
 ): void {
   wrapHandlers(router, (handler) => {
     const { method } = handler;
@@ -46,7 +47,9 @@ export function authorizeFirst(
       try {
         if (line.busy === undefined) {
           const principal = await admit(parts, request.header.get("authorization"), access, line);
-          contextValues.set(PRINCIPAL, principal);
+          const caller = await callerFor(parts.store, principal, request.header.get(ACCOUNT_HEADER));
+          contextValues.set(CALLER, caller);
+          if (caller.accountId !== principal.accountId) line.actingIn = caller.accountId;
           const over = contextValues.get(OVER);
           const turn: Turn = async (bytes) => await parts.loopTurns.wait(principal.accountId, bytes, over);
           contextValues.set(TURN, turn);

@@ -1,15 +1,17 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type ContextValues,
   createContextKey,
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { IngestedEvent, Principal } from "@posthaste/store";
+import type { By, IngestedEvent } from "@posthaste/store";
+import type { Caller } from "../access/caller.ts";
 import type { Turn } from "../access/loop-turns.ts";
 import type { RequestLine } from "../http/request-line.ts";
 
 /** The caller of a call that was admitted. */
-export const PRINCIPAL = createContextKey<Principal | undefined>(undefined);
+export const CALLER = createContextKey<Caller | undefined>(undefined);
 /** Why a call was not admitted. */
 export const REFUSED = createContextKey<{ readonly error: unknown } | undefined>(undefined);
 /** The log line of the call's request. */
@@ -40,8 +42,19 @@ export function contextValuesFor(line: RequestLine): ContextValues {
  * Returns the caller of a call. Every call of a method that is not public is authorized before its handler
  * runs.
  */
-export function callerOf(context: HandlerContext): Principal {
+export function callerOf(context: HandlerContext): Caller {
   return callerIn(context.values);
+}
+
+/** Returns who makes the changes of a call, for the audit log. */
+export function byOf(context: HandlerContext): By {
+  const { tokenId, accountId, name, hint } = callerOf(context).token;
+  return { actor: { tokenId, accountId, name, hint }, action: actionOf(context.method) };
+}
+
+/** Returns what the audit log calls a method: its full name. */
+export function actionOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
 }
 
 /** Returns how a call waits for its account's turn of the event loop, before it computes what takes long. */
@@ -67,8 +80,8 @@ export function noteIngested(context: HandlerContext, results: readonly Ingested
 }
 
 /** Returns the caller of a call from its values; see {@link callerOf}. */
-export function callerIn(values: ContextValues): Principal {
-  const principal = values.get(PRINCIPAL);
-  if (principal === undefined) throw new Error("this call was not authorized");
-  return principal;
+export function callerIn(values: ContextValues): Caller {
+  const caller = values.get(CALLER);
+  if (caller === undefined) throw new Error("this call was not authorized");
+  return caller;
 }

@@ -4,7 +4,7 @@ import { brotliCompress, constants, gzip } from "node:zlib";
 import type { ContextValues } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { ANONYMOUS } from "../access/loop-turns.ts";
-import { OVER, PRINCIPAL } from "./call-values.ts";
+import { CALLER, OVER } from "./call-values.ts";
 import { brotliDecompress, gunzip, type Inflate } from "./inflate.ts";
 import { createSlots } from "./slots.ts";
 import type { Answer } from "./wrap-handlers.ts";
@@ -65,7 +65,7 @@ export type BoundedCompression = Compression & {
 /** Returns whose call it is, and what aborts when nobody waits for it any more. */
 function currentCall() {
   const values = callValues.getStore();
-  return { accountId: values?.get(PRINCIPAL)?.accountId ?? ANONYMOUS, over: values?.get(OVER) };
+  return { accountId: values?.get(CALLER)?.token.accountId ?? ANONYMOUS, over: values?.get(OVER) };
 }
 
 export const COMPRESSIONS: readonly BoundedCompression[] = [

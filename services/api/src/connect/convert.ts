@@ -108,6 +108,8 @@ export function subscriptionTo(subscription: Subscription) {
     concurrency: subscription.concurrency ?? 0,
     draining: subscription.isDraining,
     ...optional("failingSince", subscription.failingSince),
+    ...optional("endedAt", subscription.endedAt),
+    endedReason: subscription.endedReason ?? "",
   });
 }
 

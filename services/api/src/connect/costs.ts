@@ -11,7 +11,7 @@ export function boundCostlyReads({ costlyReads }: Pick<Deps, "costlyReads">): In
   return (next) => async (request) => {
     if (rowsOf(request.method) !== "many") return await next(request);
     const { contextValues } = request;
-    const { accountId } = callerIn(contextValues);
+    const { accountId } = callerIn(contextValues).token;
     const over = contextValues.get(OVER);
     const answered = await costlyReads.run(accountId, () => next(request), over);
     if (answered === undefined) throw over?.reason;

@@ -16,7 +16,7 @@ import {
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./call-values.ts";
+import { byOf, callerOf } from "./call-values.ts";
 import { attemptTo, changeTo, deliveryTo, eventTo } from "./convert.ts";
 import { deliveryFilterFrom, traitsFrom } from "./delivery-filters.ts";
 import { page, partialPage } from "./page.ts";
@@ -47,10 +47,11 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
     ...actionCalls(parts),
 
     async *watchDeliveries({ subscriptionId, cursor }, context) {
-      const principal = callerOf(context);
+      const { accountId, token } = callerOf(context);
       const of = subscriptionId === 0 ? {} : { subscriptionId: subscriptionId as SubscriptionId };
-      const watched = watchDeliveries(parts, { ...principal, cursor, ...of }, context.signal);
-      for await (const { changes, cursor: next } of parts.streamGates.deliveries.pass(principal, watched)) {
+      const wanted = { accountId, chargedTo: token.accountId, cursor, ...of };
+      const watched = watchDeliveries(parts, wanted, context.signal);
+      for await (const { changes, cursor: next } of parts.streamGates.deliveries.pass(token, watched)) {
         yield { changes: changes.map(changeTo), cursor: next };
       }
     },
@@ -113,15 +114,15 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
   const shown = showTo(parts);
   return {
     async retryDelivery(request, context) {
-      const { accountId } = callerOf(context);
+      const { accountId, token } = callerOf(context);
       const id = request.id as DeliveryId;
-      const retry = found(await requestRetry(store, { accountId, id, now: now() }), id);
+      const retry = found(await requestRetry(store, { accountId, id, now: now(), by: byOf(context) }), id);
       const retryInTemporal = async () => {
         if (retry.requested) return (await retryNow(id)) === "held_by_operator";
         // The attempt is due since an earlier request, but an operator may hold it.
         return retry.delivery.state === "started" && (await isHeldByOperator(id));
       };
-      const isHeld = await temporalWait(accountId, retryInTemporal).catch((error: unknown) => {
+      const isHeld = await temporalWait(token.accountId, retryInTemporal).catch((error: unknown) => {
         // The request is stored; the reconciler repeats it once Temporal answers.
         log.error("delivery.retry_delayed", error, { deliveryId: id });
         return false;
@@ -139,19 +140,21 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
     async resendDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
-      const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: now() }), id);
+      const by = byOf(context);
+      const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: now(), by }), id);
       if (resent) nudge();
       return { delivery: shown(context, delivery), resent };
     },
 
     async cancelDelivery(request, context) {
-      const { accountId } = callerOf(context);
+      const { accountId, token } = callerOf(context);
       const id = request.id as DeliveryId;
       const before = found(await getDelivery(store, { accountId, id }), id);
       const cancelled = await cancelDelivery(store, {
         id,
         reason: "cancelled by its owner",
         now: now(),
+        by: byOf(context),
       });
       const delivery = found(await getDelivery(store, { accountId, id }), id);
       if (delivery.state !== "cancelled") {
@@ -167,7 +170,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         // Makes the waiting attempt due, which then finds the row cancelled and ends the workflow. If the
         // call fails, this happens when the attempt is due, or, if an operator has paused it, when the
         // delivery is cancelled again.
-        await temporalWait(accountId, () => wakeCancelled(id)).catch((error: unknown) => {
+        await temporalWait(token.accountId, () => wakeCancelled(id)).catch((error: unknown) => {
           log.error("delivery.cancel_delayed", error, { deliveryId: id });
         });
       }

@@ -9,15 +9,16 @@ import {
   retireEventType,
 } from "../catalog/define-event-type.ts";
 import { requireEventType } from "../catalog/require-event-type.ts";
-import { callerOf, OVER, turnOf } from "./call-values.ts";
+import { byOf, callerOf, OVER, turnOf } from "./call-values.ts";
 import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
 
 export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
-  const { catalog, store } = editor;
+  const { catalog, store, now } = editor;
   return {
     async listEventTypes({ includeArchived }, context) {
-      const { accountId } = callerOf(context);
-      const all = await catalog.allWithTexts(accountId, turnOf(context), context.values.get(OVER));
+      const { accountId, token } = callerOf(context);
+      const reading = { turn: turnOf(context), chargedTo: token.accountId };
+      const all = await catalog.allWithTexts(accountId, reading, context.values.get(OVER));
       const shown = all.filter(([entry]) => includeArchived || entry.archivedAt === null);
       return { eventTypes: shown.map(([entry, texts]) => eventTypeTo(entry, texts)) };
     },
@@ -41,18 +42,19 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
 
     async createEventType(request, context) {
       const { code, description, schema = {}, sampleJson, shared } = request;
-      const wanted = { code, description, schema, sampleJson, shared };
+      const wanted = { code, description, schema, sampleJson, shared, by: byOf(context) };
       return { eventType: eventTypeTo(...(await defineEventType(editor, callerOf(context), wanted))) };
     },
 
     async updateEventType(request, context) {
       const { code, description, schema, sampleJson, allowBreaking } = request;
-      const wanted = { code, description, schema, sampleJson, allowBreaking };
+      const wanted = { code, description, schema, sampleJson, allowBreaking, by: byOf(context) };
       return { eventType: eventTypeTo(...(await redefineEventType(editor, callerOf(context), wanted))) };
     },
 
     async archiveEventType({ code }, context) {
-      return { eventType: eventTypeTo(...(await retireEventType(editor, callerOf(context), code))) };
+      const retired = await retireEventType(editor, callerOf(context), { code, by: byOf(context) });
+      return { eventType: eventTypeTo(...retired) };
     },
 
     async getSchemaCheck(_request, context) {
@@ -62,7 +64,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
     async setSchemaCheck(request, context) {
       const { accountId } = callerOf(context);
       const schemaCheck = schemaCheckFrom(request.schemaCheck);
-      await setSchemaCheck(store, { accountId, schemaCheck });
+      await setSchemaCheck(store, { accountId, schemaCheck, now: now(), by: byOf(context) });
       catalog.schemaCheckChanged(accountId, schemaCheck);
       return { schemaCheck: schemaCheckTo(schemaCheck) };
     },

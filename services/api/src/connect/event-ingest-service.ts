@@ -15,7 +15,9 @@ export function eventIngestService(parts: IngestParts): ServiceImpl<typeof Event
   const ingestAll = async (context: HandlerContext, incoming: readonly IncomingEvent[]) => {
     const turn = turnOf(context);
     let looked = 0;
-    const results = await ingest(parts, callerOf(context).accountId, incoming, {
+    const { accountId, token } = callerOf(context);
+    const results = await ingest(parts, accountId, incoming, {
+      chargedTo: token.accountId,
       traceparent: traceparentOf(context),
       inTurn: async (bytes, compute) => {
         // A call may have a thousand contents, each too short to wait for.

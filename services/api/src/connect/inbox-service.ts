@@ -36,9 +36,9 @@ export function inboxService({
     },
 
     async *watchInbox({ inboxId, after }, context) {
-      const principal = callerOf(context);
-      const watched = { ...principal, inboxId, after: Number(after) };
-      yield* streamGates.inboxes.pass(principal, requestsOf(requireInboxes(), watched, context.signal));
+      const { accountId, token } = callerOf(context);
+      const watched = { accountId, inboxId, after: Number(after) };
+      yield* streamGates.inboxes.pass(token, requestsOf(requireInboxes(), watched, context.signal));
     },
   };
 }

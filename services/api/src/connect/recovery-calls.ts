@@ -22,7 +22,7 @@ import {
   type Store,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./call-values.ts";
+import { byOf, callerOf } from "./call-values.ts";
 import { recoveryTo } from "./convert.ts";
 import { eventTypesFrom, recoveryFilterFrom } from "./delivery-filters.ts";
 import { page } from "./page.ts";
@@ -66,6 +66,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
       filter,
       now: at,
+      by: byOf(context),
     });
     nudge();
     return { recovery: recoveryTo(recovery, names) };
@@ -76,9 +77,10 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     context: HandlerContext,
   ) => {
     const id = request.id as RecoveryId;
-    const { accountId } = callerOf(context);
-    const recovery = found(await changeRecovery(store, { accountId, id, to, now: now() }), id);
-    await temporalWait(accountId, () => signalRecovery(id)).catch((error: unknown) => {
+    const { accountId, token } = callerOf(context);
+    const changed = await changeRecovery(store, { accountId, id, to, now: now(), by: byOf(context) });
+    const recovery = found(changed, id);
+    await temporalWait(token.accountId, () => signalRecovery(id)).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });
     });
     return { recovery: recoveryTo(recovery, names) };

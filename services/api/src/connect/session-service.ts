@@ -3,24 +3,30 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "@posthaste/contracts/session";
 import { Refusal } from "@posthaste/domain";
 import { getAccount, getToken, openPortalLink, type Token } from "@posthaste/store";
+import type { Caller } from "../access/caller.ts";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./call-values.ts";
+import { actionOf, callerOf } from "./call-values.ts";
 
 export function sessionService({
   store,
   now,
   inboxes,
 }: Pick<Deps, "store" | "now" | "inboxes">): ServiceImpl<typeof SessionService> {
-  const sessionTo = async ({ accountId, scopes, expiresAt }: Token) => ({
+  const sessionTo = async (
+    { accountId, scopes }: Pick<Caller, "accountId" | "scopes">,
+    { accountId: tokenAccountId, expiresAt }: Token,
+  ) => ({
     accountId,
     accountName: (await getAccount(store, accountId))?.name ?? "",
     scopes: [...scopes],
     ...(expiresAt === null ? {} : { expiresAt: timestampFromMs(expiresAt) }),
     inboxes: inboxes !== null,
+    tokenAccountId,
   });
   return {
-    async openSession({ portalCode }) {
-      const opened = await openPortalLink(store, { code: portalCode, now: now() });
+    async openSession({ portalCode }, { method }) {
+      const by = { actor: "portal_link", action: actionOf(method) } as const;
+      const opened = await openPortalLink(store, { code: portalCode, now: now(), by });
       if (opened === undefined) {
         throw new Refusal(
           "unauthenticated",
@@ -28,13 +34,14 @@ export function sessionService({
           { reason: "LINK_INVALID" },
         );
       }
-      return { secret: opened.secret, session: await sessionTo(opened.token) };
+      return { secret: opened.secret, session: await sessionTo(opened.token, opened.token) };
     },
 
     async getSession(_request, context) {
-      const token = await getToken(store, callerOf(context).tokenId);
+      const caller = callerOf(context);
+      const token = await getToken(store, caller.token.tokenId);
       if (token === undefined) throw new Error("the token of this call does not exist");
-      return { session: await sessionTo(token) };
+      return { session: { ...(await sessionTo(caller, token)), acting: caller.isActing } };
     },
   };
 }

@@ -30,7 +30,7 @@ import {
   type SubscribeParts,
   subscribe,
 } from "../subscriptions/subscribe.ts";
-import { callerOf } from "./call-values.ts";
+import { byOf, callerOf } from "./call-values.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { sizedPage } from "./page.ts";
 
@@ -57,6 +57,7 @@ export function subscriptionService(
         headers: request.headers?.values ?? {},
         rate: rateFrom(request.rateLimit),
         concurrency: request.concurrency === 0 ? null : request.concurrency,
+        by: byOf(context),
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
       });
@@ -77,6 +78,7 @@ export function subscriptionService(
       const filter = {
         accountId,
         failing: request.failing,
+        includeEnded: request.includeEnded,
         ...(request.eventType === "" ? {} : { eventType: request.eventType }),
       };
       const { rows, nextPageToken } = await sizedPage(request, async (page) => {
@@ -97,6 +99,7 @@ export function subscriptionService(
           id: request.subscriptionId as SubscriptionId,
           eventType: request.eventType,
           json: request.dataJson,
+          by: byOf(context),
         },
         context.signal,
       );
@@ -130,6 +133,7 @@ function updateCall({
       id,
       unprovenHostMax: limits.unprovenHostMax,
       now: now(),
+      by: byOf(context),
       ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
       ...(eventTypes.length === 0 ? {} : { eventTypes }),
       ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
@@ -160,6 +164,7 @@ function signingKeyCalls({ store, now }: SubscribeParts): Calls<"rotateSecret" |
         id,
         overlapMs: request.overlap === undefined ? SIGNING_OVERLAP_MS : durationMs(request.overlap),
         now: now(),
+        by: byOf(context),
       });
       return { signingKey: signingKeyTo(found(signingKey, id)) };
     },
@@ -167,7 +172,7 @@ function signingKeyCalls({ store, now }: SubscribeParts): Calls<"rotateSecret" |
     async listSigningKeys(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const keys = await listSigningKeys(store, { accountId, id, now: now() });
+      const keys = await listSigningKeys(store, { accountId, id, now: now(), by: byOf(context) });
       return { signingKeys: found(keys, id).map(signingKeyTo) };
     },
   };
@@ -185,16 +190,17 @@ function lifecycleCalls({
     async pauseSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const paused = await pauseSubscription(store, { accountId, id, now: now() });
+      const paused = await pauseSubscription(store, { accountId, id, now: now(), by: byOf(context) });
       return { subscription: subscriptionTo(found(paused, id)) };
     },
 
     async resumeSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const resumed = found(await resumeSubscription(store, { accountId, id, now: now() }), id);
+      const resumed = await resumeSubscription(store, { accountId, id, now: now(), by: byOf(context) });
+      const subscription = subscriptionTo(found(resumed, id));
       nudge();
-      return { subscription: subscriptionTo(resumed) };
+      return { subscription };
     },
 
     async getSubscriptionHealth(request, context) {
@@ -206,7 +212,7 @@ function lifecycleCalls({
     async deleteSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      found(await endSubscription(store, { accountId, id, reason: "deleted by its owner", now: now() }), id);
+      found(await endSubscription(store, { accountId, id, now: now(), by: byOf(context) }), id);
       return {};
     },
   };

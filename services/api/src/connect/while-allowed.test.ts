@@ -1,4 +1,5 @@
 import { DeliveryService } from "@posthaste/contracts/delivery";
+import type { Store } from "@posthaste/store";
 import { expect, test, vi } from "vitest";
 import { whileAllowed } from "./while-allowed.ts";
 
@@ -17,7 +18,7 @@ test("a database that is away does not end an open stream", async () => {
     }
     const method = DeliveryService.method.watchDeliveries;
     const request = { stream: true, method, header: new Headers(), signal: new AbortController().signal };
-    const response = await whileAllowed({ authenticate })((async () => ({
+    const response = await whileAllowed({ store: {} as Store, authenticate })((async () => ({
       stream: true,
       message: messages(),
     })) as never)(request as never);

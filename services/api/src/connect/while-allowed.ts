@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { Refusal } from "@posthaste/domain";
+import { ACCOUNT_HEADER, callerFor } from "../access/caller.ts";
 import type { Deps } from "../deps.ts";
 import { accessTo } from "./access.ts";
 
@@ -7,11 +8,11 @@ import { accessTo } from "./access.ts";
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Ends a stream when its token is revoked or expires, and tells a caller whose deadline has passed that it
+ * Ends a stream when its token is revoked or expires, or the account in which it acts is erased, and tells a caller whose deadline has passed that it
  * has. A handler ends its stream without an error as soon as its signal aborts, which would say that
  * everything was sent.
  */
-export function whileAllowed({ authenticate }: Pick<Deps, "authenticate">): Interceptor {
+export function whileAllowed({ store, authenticate }: Pick<Deps, "store" | "authenticate">): Interceptor {
   return (next) => async (request) => {
     if (!request.stream) return await next(request);
     const ended = new AbortController();
@@ -21,7 +22,10 @@ export function whileAllowed({ authenticate }: Pick<Deps, "authenticate">): Inte
     const look =
       accessTo(request.method) === "public"
         ? undefined
-        : () => authenticate(request.header.get("authorization"));
+        : async () => {
+            const token = await authenticate(request.header.get("authorization"));
+            return await callerFor(store, token, request.header.get(ACCOUNT_HEADER));
+          };
     return { ...response, message: passOn(response.message, { deadline: request.signal, ended, look }) };
   };
 }
@@ -65,6 +69,6 @@ async function lookAgain(look: () => Promise<unknown>, ended: AbortController): 
   try {
     await look();
   } catch (error) {
-    if (error instanceof Refusal && error.code === "unauthenticated") ended.abort(error);
+    if (error instanceof Refusal) ended.abort(error);
   }
 }

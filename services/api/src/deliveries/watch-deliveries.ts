@@ -24,6 +24,8 @@ type WatchParts = {
 
 type Watched = {
   readonly accountId: AccountId;
+  /** The account in whose turns the reads wait. */
+  readonly chargedTo: AccountId;
   readonly subscriptionId?: SubscriptionId;
   readonly cursor: string;
 };
@@ -36,7 +38,7 @@ type Watched = {
  */
 export async function* watchDeliveries(
   { store, now, costlyReads }: WatchParts,
-  { accountId, subscriptionId, cursor: from }: Watched,
+  { accountId, chargedTo, subscriptionId, cursor: from }: Watched,
   signal: AbortSignal,
 ): AsyncGenerator<{ changes: DeliveryChange[]; cursor: string }> {
   let cursor = from === "" ? await currentCursor(store) : cursorFrom(from);
@@ -51,7 +53,7 @@ export async function* watchDeliveries(
     });
   while (!signal.aborted && performance.now() < endAt) {
     await orderChanges(store, now());
-    const next = await costlyReads.run(accountId, readNext, signal);
+    const next = await costlyReads.run(chargedTo, readNext, signal);
     if (next === undefined) return;
     cursor = next.cursor;
     if (next.changes.length > 0 || performance.now() - sentAt >= STREAM_HEARTBEAT_MS) {

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { type AccountId, parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
 import {
+  type By,
   endSubscription,
   endSubscriptionsByUrl,
   getSubscription,
@@ -10,6 +11,7 @@ import {
 } from "@posthaste/store";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AdmitParts, admit } from "../access/admit.ts";
+import { ACCOUNT_HEADER, refuseAccountHeader } from "../access/caller.ts";
 import type { CostlyReads } from "../access/costly-reads.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
@@ -48,6 +50,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         eventTypes: [textField(fields, "event")],
         eventTypesField: "event",
         secret: textField(fields, "secret", ""),
+        by: byOf(request),
       });
       return await reply
         .code(201)
@@ -64,8 +67,8 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
     const ended = await endSubscription(store, {
       accountId,
       id,
-      reason: "deleted by its owner",
       now: now(),
+      by: byOf(request),
     });
     if (ended === undefined) throw notFound(id);
     return {};
@@ -80,8 +83,8 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
       const { known } = await endSubscriptionsByUrl(store, {
         accountId,
         targetUrl,
-        reason: "deleted by its owner",
         now: now(),
+        by: byOf(request),
       });
       if (!known) {
         throw new Refusal("not_found", "this account never had a subscription on this target_url", {
@@ -166,6 +169,7 @@ function authorization(parts: WebhookParts) {
     // Before the body is read, so that a caller without a token cannot send one.
     onRequest: async (request: FastifyRequest) => {
       request.principal = await admit(parts, request.headers.authorization, scope, request.line);
+      refuseAccountHeader(request.headers[ACCOUNT_HEADER]);
     },
   });
 }
@@ -173,6 +177,15 @@ function authorization(parts: WebhookParts) {
 function principalIn(request: FastifyRequest): Principal {
   if (request.principal === undefined) throw new Error("this route does not authorize its caller");
   return request.principal;
+}
+
+/** Returns who makes the changes of a request, for the audit log. */
+function byOf(request: FastifyRequest): By {
+  const { tokenId, accountId, name, hint } = principalIn(request);
+  return {
+    actor: { tokenId, accountId, name, hint },
+    action: `${request.method} ${request.routeOptions.url}`,
+  };
 }
 
 function idIn(request: FastifyRequest): SubscriptionId {

@@ -10,6 +10,7 @@ const ALLOWED_HEADERS = [
   "connect-protocol-version",
   "connect-timeout-ms",
   "grpc-timeout",
+  "posthaste-account",
   "traceparent",
   "x-grpc-web",
   "x-user-agent",

@@ -21,6 +21,8 @@ export type RequestLine = {
   /** The code an RPC was answered with; undefined if its message could not be read. */
   code?: string;
   accountId?: AccountId;
+  /** The account in which an operator acts, if it is not the token's own. */
+  actingIn?: AccountId;
   /** The `traceparent` of the request's span; undefined if the request is not traced. */
   readonly traceparent?: string | undefined;
   /** The ids of that span, for log lines. */
@@ -158,7 +160,7 @@ function beginLine(
     const isComplete = writableEnded && writableFinished;
     // Until an answer begins, Node has 200 in its place.
     const statusCode = hasBegun ? reply.raw.statusCode : CLIENT_CLOSED_REQUEST;
-    const { accountId, ingested } = line;
+    const { accountId, actingIn, ingested } = line;
     if (rpc !== undefined) {
       const [service = "", rpcMethod = ""] = rpc.split("/");
       span.rename(rpc);
@@ -180,6 +182,7 @@ function beginLine(
       code,
       durationMs,
       ...(accountId === undefined ? {} : { accountId }),
+      ...(actingIn === undefined ? {} : { actingIn }),
       ...ingested,
       ...span.ids,
       // The caller left before the response was complete.

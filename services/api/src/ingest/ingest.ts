@@ -39,6 +39,8 @@ export type IngestParts = EventChecks & {
 };
 
 export type IngestOptions = {
+  /** The account in whose turns the check of schemas waits. */
+  readonly chargedTo: AccountId;
   /** Compares the contents of used keys in the account's turns of the event loop. */
   readonly inTurn: InTurn;
   readonly traceparent?: string | undefined;
@@ -54,7 +56,7 @@ export async function ingest(
   parts: IngestParts,
   accountId: AccountId,
   incoming: readonly IncomingEvent[],
-  { inTurn, traceparent, signal }: IngestOptions,
+  { chargedTo, inTurn, traceparent, signal }: IngestOptions,
 ): Promise<AcceptedEvent[]> {
   // Snapshots are checked in the turn in which the call was decoded, so before anything is waited for.
   const checked = incoming.map((event) => ({ event, ...check(event) }));
@@ -68,7 +70,7 @@ export async function ingest(
     );
     events.push({ ...fields, entry, eventType: entry.code });
   }
-  const warnings = await checkEvents(parts, accountId, events, signal);
+  const warnings = await checkEvents(parts, accountId, events, { chargedTo, signal });
   const results = await parts.ingest({
     accountId,
     events,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type AccountId, ALL_EVENT_TYPES, isTerminal, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   type Attempt,
+  type By,
   createTestDelivery,
   type Delivery,
   getDelivery,
@@ -38,7 +39,7 @@ export type TestEventParts = {
 export async function sendTestEvent(
   { store, catalog, now, nudge, testEventWaitMs }: TestEventParts,
   accountId: AccountId,
-  wanted: { id: SubscriptionId; eventType: string; json: string },
+  wanted: { id: SubscriptionId; eventType: string; json: string; by: By },
   signal: AbortSignal,
 ): Promise<{ delivery: Delivery; attempt: Attempt | undefined }> {
   // Checked in the turn in which the call was decoded, so before anything is waited for.
@@ -54,6 +55,7 @@ export async function sendTestEvent(
     eventType: type.code,
     data,
     now: now(),
+    by: wanted.by,
   });
   if (created === undefined) throw unknown(wanted.id);
   nudge();

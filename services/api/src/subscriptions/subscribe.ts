@@ -8,7 +8,7 @@ import {
   type Rate,
   requireCallable,
 } from "@posthaste/domain";
-import { createSubscription, type NewSubscription, type Store } from "@posthaste/store";
+import { type By, createSubscription, type NewSubscription, type Store } from "@posthaste/store";
 import type { Catalog } from "../catalog/catalog.ts";
 import { requireSubscribable } from "../catalog/require-event-type.ts";
 import type { Limits } from "../http/limits.ts";
@@ -51,6 +51,7 @@ export async function subscribe(
     headers?: Readonly<Record<string, string>>;
     rate?: Rate | null;
     concurrency?: number | null;
+    by: By;
   },
 ): Promise<NewSubscription> {
   const targetUrl = callableUrl(egressRules, wanted.targetUrl);
@@ -70,6 +71,7 @@ export async function subscribe(
     subscriptionsMax: limits.subscriptionsMax,
     unprovenHostMax: limits.unprovenHostMax,
     now: now(),
+    by: wanted.by,
   });
 }
 

@@ -22,6 +22,8 @@ import { FIRST, type Thing, type Things } from "./two-accounts.ts";
  * same. Undefined leaves the field out.
  */
 const VALUES: Readonly<Record<string, unknown>> = {
+  action: undefined,
+  attempts_min: undefined,
   burst: undefined,
   concurrency: undefined,
   code: FIRST.ownCode,
@@ -46,7 +48,10 @@ const VALUES: Readonly<Record<string, unknown>> = {
   sequence: 1,
   since: "2020-01-01T00:00:00Z",
   status: undefined,
+  statuses: undefined,
+  subject_id: undefined,
   target_url: FIRST.targetUrl,
+  token_id: undefined,
   value: "x",
   values: undefined,
   version: undefined,
@@ -117,6 +122,8 @@ const KINDS = [
  */
 function thingNamed(field: string, ...within: string[]): Thing | undefined {
   if (field === "page_token") return "page";
+  // Filters of the administrators' log, beside the account: a thing of any kind, and who changed it.
+  if (within[0] === "ListAuditEntriesRequest" && field !== "account_id") return undefined;
   // The code of a new event type is not an id yet.
   if (field === "code" && !within[0]?.startsWith("Create")) return "eventType";
   const id = /^(?:(.*)_)?(?:ids?|uuids?|cursor)$/.exec(field);

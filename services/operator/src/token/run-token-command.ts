@@ -12,6 +12,7 @@ import {
   type Store,
   type Token,
 } from "@posthaste/store";
+import { byCommand } from "../by-command.ts";
 import type { TokenCommand } from "./options.ts";
 
 const PAGE = 500;
@@ -32,13 +33,18 @@ export async function runTokenCommand(
     case "create": {
       const account =
         (await findAccount(store, command.account)) ??
-        (await createAccount(store, { name: command.account, now }));
+        (await createAccount(store, {
+          name: command.account,
+          now,
+          by: byCommand("npm run token -- create"),
+        }));
       const { token, secret } = await createToken(store, {
         accountId: account.id,
         name: command.name,
         scopes: command.scopes,
         expiresAt: command.expiresInDays === undefined ? null : now + command.expiresInDays * DAY_MS,
         now,
+        by: byCommand("npm run token -- create"),
       });
       return [
         `token ${token.id} of account ${account.id} (${account.name}); its secret is shown only now:`,
@@ -54,7 +60,11 @@ export async function runTokenCommand(
         : tokens.map((token) => describe(token, now));
     }
     case "revoke": {
-      const token = await revokeToken(store, { id: command.id, now });
+      const token = await revokeToken(store, {
+        id: command.id,
+        now,
+        by: byCommand("npm run token -- revoke"),
+      });
       if (token === undefined) throw new Complaint(`there is no token ${command.id}`);
       return [describe(token, now)];
     }

@@ -53,7 +53,8 @@ export type EventChecks = {
 /**
  * Checks events against their types' schemas, as the account's {@link SchemaCheck} says.
  *
- * @param signal ends the wait for a thread
+ * @param options.chargedTo the account in whose turns the check waits for a thread. Default: `accountId`
+ * @param options.signal ends that wait
  * @returns each event's violations
  * @throws Refusal `invalid`, naming the first violations, if the account rejects events that violate a schema
  */
@@ -61,7 +62,7 @@ export async function checkEvents(
   parts: EventChecks,
   accountId: AccountId,
   events: readonly EventToCheck[],
-  signal?: AbortSignal,
+  { chargedTo = accountId, signal }: { chargedTo?: AccountId; signal?: AbortSignal | undefined } = {},
 ): Promise<readonly (readonly Violation[])[]> {
   const mode = await parts.catalog.schemaCheck(accountId);
   const none = () => events.map(() => []);
@@ -70,7 +71,7 @@ export async function checkEvents(
   for (const event of events)
     checks.push({ event, schema: await parts.knownSchemas.of(accountId, event.entry) });
   if (matchHere(parts.knownSchemas, accountId, checks)) return none();
-  const found = await checkInThread(parts.schemaThreads, accountId, checks, signal);
+  const found = await checkInThread(parts.schemaThreads, chargedTo, checks, signal);
   const wrong = found.flatMap((violations, i) =>
     violations.map((violation) => ({ violation, field: events[i]?.field ?? "" })),
   );

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/account.proto.
  */
 export const file_posthaste_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxInUKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRsYW5lGAQgASgOMhIucG9zdGhhc3RlLnYxLkxhbmUiWQoOU2V0TGFuZVJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIqCgRsYW5lGAIgASgOMhIucG9zdGhhc3RlLnYxLkxhbmVCCLpIBYIBAhABIjkKD1NldExhbmVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUucG9zdGhhc3RlLnYxLkFjY291bnQi4wEKBVRva2VuEgoKAmlkGAEgASgFEhIKCmFjY291bnRfaWQYAiABKAUSDAoEbmFtZRgDIAEoCRIMCgRoaW50GAQgASgJEg4KBnNjb3BlcxgFIAMoCRIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRDcmVhdGVBY2NvdW50UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudCJSChNMaXN0QWNjb3VudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJYChRMaXN0QWNjb3VudHNSZXNwb25zZRInCghhY2NvdW50cxgBIAMoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKYAgoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEpEBCgZzY29wZXMYAyADKAlCgAG6SH2SAXoIARAHGAEicnJwUhJzdWJzY3JpcHRpb25zOnJlYWRSE3N1YnNjcmlwdGlvbnM6d3JpdGVSDGV2ZW50czp3cml0ZVIPZGVsaXZlcmllczpyZWFkUhBkZWxpdmVyaWVzOndyaXRlUg1jYXRhbG9nOndyaXRlUgVhZG1pbhI4CgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIIukgFsgECQAEiSQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkibQoRTGlzdFRva2Vuc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5wb3N0aGFzdGUudjEuVG9rZW4izAIKF0NyZWF0ZVBvcnRhbExpbmtSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASiQEKBnNjb3BlcxgCIAMoCUJ5ukh2kgFzCAEQBhgBImtyaVISc3Vic2NyaXB0aW9uczpyZWFkUhNzdWJzY3JpcHRpb25zOndyaXRlUgxldmVudHM6d3JpdGVSD2RlbGl2ZXJpZXM6cmVhZFIQZGVsaXZlcmllczp3cml0ZVINY2F0YWxvZzp3cml0ZRJBCg1saW5rX2xpZmV0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAoSRQoQc2Vzc2lvbl9saWZldGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIwNECMgIIPCJYChhDcmVhdGVQb3J0YWxMaW5rUmVzcG9uc2USDAoEcGF0aBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLGAgoHRXJhc3VyZRIKCgJpZBgBIAEoBRISCgphY2NvdW50X2lkGAIgASgFEg8KB3BvaW50ZXIYAyABKAkSFAoMdmFsdWVfc2hhMjU2GAQgASgJEikKBXN0YXRlGAUgASgOMhoucG9zdGhhc3RlLnYxLkVyYXN1cmVTdGF0ZRIQCghleGFtaW5lZBgGIAEoAxIOCgZldmVudHMYByABKAMSEgoKZGVsaXZlcmllcxgIIAEoAxIQCghhdHRlbXB0cxgJIAEoAxIOCgZkaWdlc3QYCiABKAkSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA0gASgJIjIKE0VyYXNlQWNjb3VudFJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgACI+ChRFcmFzZUFjY291bnRSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiaQoSRXJhc2VFdmVudHNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASGwoHcG9pbnRlchgCIAEoCUIKukgHcgUQAhiAAhIZCgV2YWx1ZRgDIAEoCUIKukgHcgUQARiACCI9ChNFcmFzZUV2ZW50c1Jlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSIoChFHZXRFcmFzdXJlUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI8ChJHZXRFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlKkAKBExhbmUSFAoQTEFORV9VTlNQRUNJRklFRBAAEhEKDUxBTkVfV09SS0ZMT1cQARIPCgtMQU5FX0RJUkVDVBACKmUKDEVyYXN1cmVTdGF0ZRIdChlFUkFTVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVRVJBU1VSRV9TVEFURV9SVU5OSU5HEAESGwoXRVJBU1VSRV9TVEFURV9DT01QTEVURUQQAjL6BgoOQWNjb3VudFNlcnZpY2USWAoNQ3JlYXRlQWNjb3VudBIiLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2USWgoMTGlzdEFjY291bnRzEiEucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJLCgdTZXRMYW5lEhwucG9zdGhhc3RlLnYxLlNldExhbmVSZXF1ZXN0Gh0ucG9zdGhhc3RlLnYxLlNldExhbmVSZXNwb25zZSIDkAICElIKC0NyZWF0ZVRva2VuEiAucG9zdGhhc3RlLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlc3BvbnNlElQKCkxpc3RUb2tlbnMSHy5wb3N0aGFzdGUudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5wb3N0aGFzdGUudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgOQAgESVwoLUmV2b2tlVG9rZW4SIC5wb3N0aGFzdGUudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJhChBDcmVhdGVQb3J0YWxMaW5rEiUucG9zdGhhc3RlLnYxLkNyZWF0ZVBvcnRhbExpbmtSZXF1ZXN0GiYucG9zdGhhc3RlLnYxLkNyZWF0ZVBvcnRhbExpbmtSZXNwb25zZRJVCgxFcmFzZUFjY291bnQSIS5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5FcmFzZUFjY291bnRSZXNwb25zZRJSCgtFcmFzZUV2ZW50cxIgLnBvc3RoYXN0ZS52MS5FcmFzZUV2ZW50c1JlcXVlc3QaIS5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXNwb25zZRJUCgpHZXRFcmFzdXJlEh8ucG9zdGhhc3RlLnYxLkdldEVyYXN1cmVSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkdldEVyYXN1cmVSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvYWNjb3VudC5wcm90bxIMcG9zdGhhc3RlLnYxInUKB0FjY291bnQSCgoCaWQYASABKAUSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgRsYW5lGAQgASgOMhIucG9zdGhhc3RlLnYxLkxhbmUiWQoOU2V0TGFuZVJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIqCgRsYW5lGAIgASgOMhIucG9zdGhhc3RlLnYxLkxhbmVCCLpIBYIBAhABIjkKD1NldExhbmVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUucG9zdGhhc3RlLnYxLkFjY291bnQi4wEKBVRva2VuEgoKAmlkGAEgASgFEhIKCmFjY291bnRfaWQYAiABKAUSDAoEbmFtZRgDIAEoCRIMCgRoaW50GAQgASgJEg4KBnNjb3BlcxgFIAMoCRIuCgpleHBpcmVzX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRDcmVhdGVBY2NvdW50UmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudCJSChNMaXN0QWNjb3VudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJYChRMaXN0QWNjb3VudHNSZXNwb25zZRInCghhY2NvdW50cxgBIAMoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKYAgoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEpEBCgZzY29wZXMYAyADKAlCgAG6SH2SAXoIARAHGAEicnJwUhJzdWJzY3JpcHRpb25zOnJlYWRSE3N1YnNjcmlwdGlvbnM6d3JpdGVSDGV2ZW50czp3cml0ZVIPZGVsaXZlcmllczpyZWFkUhBkZWxpdmVyaWVzOndyaXRlUg1jYXRhbG9nOndyaXRlUgVhZG1pbhI4CgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIIukgFsgECQAEiSQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIiCgV0b2tlbhgBIAEoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIOCgZzZWNyZXQYAiABKAkibQoRTGlzdFRva2Vuc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgABIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUgoSTGlzdFRva2Vuc1Jlc3BvbnNlEiMKBnRva2VucxgBIAMoCzITLnBvc3RoYXN0ZS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIjkKE1Jldm9rZVRva2VuUmVzcG9uc2USIgoFdG9rZW4YASABKAsyEy5wb3N0aGFzdGUudjEuVG9rZW4izAIKF0NyZWF0ZVBvcnRhbExpbmtSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASiQEKBnNjb3BlcxgCIAMoCUJ5ukh2kgFzCAEQBhgBImtyaVISc3Vic2NyaXB0aW9uczpyZWFkUhNzdWJzY3JpcHRpb25zOndyaXRlUgxldmVudHM6d3JpdGVSD2RlbGl2ZXJpZXM6cmVhZFIQZGVsaXZlcmllczp3cml0ZVINY2F0YWxvZzp3cml0ZRJBCg1saW5rX2xpZmV0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAoSRQoQc2Vzc2lvbl9saWZldGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIwNECMgIIPCJYChhDcmVhdGVQb3J0YWxMaW5rUmVzcG9uc2USDAoEcGF0aBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLGAgoHRXJhc3VyZRIKCgJpZBgBIAEoBRISCgphY2NvdW50X2lkGAIgASgFEg8KB3BvaW50ZXIYAyABKAkSFAoMdmFsdWVfc2hhMjU2GAQgASgJEikKBXN0YXRlGAUgASgOMhoucG9zdGhhc3RlLnYxLkVyYXN1cmVTdGF0ZRIQCghleGFtaW5lZBgGIAEoAxIOCgZldmVudHMYByABKAMSEgoKZGVsaXZlcmllcxgIIAEoAxIQCghhdHRlbXB0cxgJIAEoAxIOCgZkaWdlc3QYCiABKAkSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA0gASgJIjIKE0VyYXNlQWNjb3VudFJlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIgACI+ChRFcmFzZUFjY291bnRSZXNwb25zZRImCgdlcmFzdXJlGAEgASgLMhUucG9zdGhhc3RlLnYxLkVyYXN1cmUiaQoSRXJhc2VFdmVudHNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAASGwoHcG9pbnRlchgCIAEoCUIKukgHcgUQAhiAAhIZCgV2YWx1ZRgDIAEoCUIKukgHcgUQARiACCI9ChNFcmFzZUV2ZW50c1Jlc3BvbnNlEiYKB2VyYXN1cmUYASABKAsyFS5wb3N0aGFzdGUudjEuRXJhc3VyZSIoChFHZXRFcmFzdXJlUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI8ChJHZXRFcmFzdXJlUmVzcG9uc2USJgoHZXJhc3VyZRgBIAEoCzIVLnBvc3RoYXN0ZS52MS5FcmFzdXJlIoYBCgpBdWRpdEFjdG9yEioKBGtpbmQYASABKA4yHC5wb3N0aGFzdGUudjEuQXVkaXRBY3RvcktpbmQSEgoKYWNjb3VudF9pZBgCIAEoBRIQCgh0b2tlbl9pZBgDIAEoAxISCgp0b2tlbl9uYW1lGAQgASgJEhIKCnRva2VuX2hpbnQYBSABKAki/wEKCkF1ZGl0RW50cnkSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoBRInCgVhY3RvchgDIAEoCzIYLnBvc3RoYXN0ZS52MS5BdWRpdEFjdG9yEg4KBmFjdGlvbhgEIAEoCRIrCgdzdWJqZWN0GAUgASgOMhoucG9zdGhhc3RlLnYxLkF1ZGl0U3ViamVjdBISCgpzdWJqZWN0X2lkGAYgASgJEhMKC2JlZm9yZV9qc29uGAcgASgJEhIKCmFmdGVyX2pzb24YCCABKAkSLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi+wIKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCKAASJAoGYWN0aW9uGAIgASgJQhS6SBFyDxhkMgteKC4qW14gXSk/JBI1CgdzdWJqZWN0GAMgASgOMhoucG9zdGhhc3RlLnYxLkF1ZGl0U3ViamVjdEIIukgFggECEAESHwoKc3ViamVjdF9pZBgEIAEoCUILukgIcgYYQLoBASASIgoIdG9rZW5faWQYBSABKANCELpIDSILGP////////8PKAASMAoMY3JlYXRlZF9mcm9tGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAggASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YCSABKAlCCLpIBXIDGIAEIl4KGExpc3RBdWRpdEVudHJpZXNSZXNwb25zZRIpCgdlbnRyaWVzGAEgAygLMhgucG9zdGhhc3RlLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKkAKBExhbmUSFAoQTEFORV9VTlNQRUNJRklFRBAAEhEKDUxBTkVfV09SS0ZMT1cQARIPCgtMQU5FX0RJUkVDVBACKmUKDEVyYXN1cmVTdGF0ZRIdChlFUkFTVVJFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVRVJBU1VSRV9TVEFURV9SVU5OSU5HEAESGwoXRVJBU1VSRV9TVEFURV9DT01QTEVURUQQAiqvAQoOQXVkaXRBY3RvcktpbmQSIAocQVVESVRfQUNUT1JfS0lORF9VTlNQRUNJRklFRBAAEhoKFkFVRElUX0FDVE9SX0tJTkRfVE9LRU4QARIgChxBVURJVF9BQ1RPUl9LSU5EX1BPUlRBTF9MSU5LEAISHQoZQVVESVRfQUNUT1JfS0lORF9PUEVSQVRPUhADEh4KGkFVRElUX0FDVE9SX0tJTkRfUE9TVEhBU1RFEAQqsQIKDEF1ZGl0U3ViamVjdBIdChlBVURJVF9TVUJKRUNUX1VOU1BFQ0lGSUVEEAASGQoVQVVESVRfU1VCSkVDVF9BQ0NPVU5UEAESFwoTQVVESVRfU1VCSkVDVF9UT0tFThACEh0KGUFVRElUX1NVQkpFQ1RfUE9SVEFMX0xJTksQAxIeChpBVURJVF9TVUJKRUNUX1NVQlNDUklQVElPThAEEhwKGEFVRElUX1NVQkpFQ1RfRVZFTlRfVFlQRRAFEhoKFkFVRElUX1NVQkpFQ1RfREVMSVZFUlkQBhIaChZBVURJVF9TVUJKRUNUX1JFQ09WRVJZEAcSGQoVQVVESVRfU1VCSkVDVF9FUkFTVVJFEAgSHgoaQVVESVRfU1VCSkVDVF9JTlNUQUxMQVRJT04QCTLiBwoOQWNjb3VudFNlcnZpY2USWAoNQ3JlYXRlQWNjb3VudBIiLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2USWgoMTGlzdEFjY291bnRzEiEucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJLCgdTZXRMYW5lEhwucG9zdGhhc3RlLnYxLlNldExhbmVSZXF1ZXN0Gh0ucG9zdGhhc3RlLnYxLlNldExhbmVSZXNwb25zZSIDkAICElIKC0NyZWF0ZVRva2VuEiAucG9zdGhhc3RlLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLnBvc3RoYXN0ZS52MS5DcmVhdGVUb2tlblJlc3BvbnNlElQKCkxpc3RUb2tlbnMSHy5wb3N0aGFzdGUudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5wb3N0aGFzdGUudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgOQAgESVwoLUmV2b2tlVG9rZW4SIC5wb3N0aGFzdGUudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJhChBDcmVhdGVQb3J0YWxMaW5rEiUucG9zdGhhc3RlLnYxLkNyZWF0ZVBvcnRhbExpbmtSZXF1ZXN0GiYucG9zdGhhc3RlLnYxLkNyZWF0ZVBvcnRhbExpbmtSZXNwb25zZRJVCgxFcmFzZUFjY291bnQSIS5wb3N0aGFzdGUudjEuRXJhc2VBY2NvdW50UmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5FcmFzZUFjY291bnRSZXNwb25zZRJSCgtFcmFzZUV2ZW50cxIgLnBvc3RoYXN0ZS52MS5FcmFzZUV2ZW50c1JlcXVlc3QaIS5wb3N0aGFzdGUudjEuRXJhc2VFdmVudHNSZXNwb25zZRJUCgpHZXRFcmFzdXJlEh8ucG9zdGhhc3RlLnYxLkdldEVyYXN1cmVSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkdldEVyYXN1cmVSZXNwb25zZSIDkAIBEmYKEExpc3RBdWRpdEVudHJpZXMSJS5wb3N0aGFzdGUudjEuTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QaJi5wb3N0aGFzdGUudjEuTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A tenant.
@@ -771,6 +771,240 @@ export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PUR
   messageDesc(file_posthaste_v1_account, 22);
 
 /**
+ * Who made a change, as of then.
+ *
+ * @generated from message posthaste.v1.AuditActor
+ */
+export type AuditActor = Message<"posthaste.v1.AuditActor"> & {
+  /**
+   * The kind of actor. The other fields are empty unless it is a token.
+   *
+   * @generated from field: posthaste.v1.AuditActorKind kind = 1;
+   */
+  kind: AuditActorKind;
+
+  /**
+   * The account of the token. If it is not that of the entry, an operator acted for that account.
+   *
+   * @generated from field: int32 account_id = 2;
+   */
+  accountId: number;
+
+  /**
+   * The token's number.
+   *
+   * @generated from field: int64 token_id = 3;
+   */
+  tokenId: bigint;
+
+  /**
+   * The token's name.
+   *
+   * @generated from field: string token_name = 4;
+   */
+  tokenName: string;
+
+  /**
+   * The first characters of the token's secret.
+   *
+   * @generated from field: string token_hint = 5;
+   */
+  tokenHint: string;
+};
+
+/**
+ * Describes the message posthaste.v1.AuditActor.
+ * Use `create(AuditActorSchema)` to create a new message.
+ */
+export const AuditActorSchema: GenMessage<AuditActor> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 23);
+
+/**
+ * A change. It holds no secrets: of one that changed, it says only that.
+ *
+ * @generated from message posthaste.v1.AuditEntry
+ */
+export type AuditEntry = Message<"posthaste.v1.AuditEntry"> & {
+  /**
+   * `aud_` and a ULID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The account whose thing was changed; 0 if it belongs to none, such as a shared event type.
+   *
+   * @generated from field: int32 account_id = 2;
+   */
+  accountId: number;
+
+  /**
+   * Who changed it.
+   *
+   * @generated from field: posthaste.v1.AuditActor actor = 3;
+   */
+  actor?: AuditActor | undefined;
+
+  /**
+   * What changed it: an RPC (`posthaste.v1.SubscriptionService/PauseSubscription`), a route of the REST gateway
+   * (`DELETE /api/Webhook/:id`), a command (`npm run token -- revoke`), or what Posthaste did
+   * (`subscription_disabled`, `subscription_ended`).
+   *
+   * @generated from field: string action = 4;
+   */
+  action: string;
+
+  /**
+   * What was changed.
+   *
+   * @generated from field: posthaste.v1.AuditSubject subject = 5;
+   */
+  subject: AuditSubject;
+
+  /**
+   * Its number, id or code.
+   *
+   * @generated from field: string subject_id = 6;
+   */
+  subjectId: string;
+
+  /**
+   * The changed fields before, as a JSON object by their names in the contracts; empty if none was set. A URL is
+   * without its query, and a value of more than 4,096 characters is cut off.
+   *
+   * @generated from field: string before_json = 7;
+   */
+  beforeJson: string;
+
+  /**
+   * The changed fields after; empty if none is set.
+   *
+   * @generated from field: string after_json = 8;
+   */
+  afterJson: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 9;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.AuditEntry.
+ * Use `create(AuditEntrySchema)` to create a new message.
+ */
+export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 24);
+
+/**
+ * Which entries to list, and where.
+ *
+ * @generated from message posthaste.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"posthaste.v1.ListAuditEntriesRequest"> & {
+  /**
+   * Only changes of things of this account; 0 for all.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+
+  /**
+   * Only changes by this RPC, route or command, as in `AuditEntry.action`; empty for all.
+   *
+   * @generated from field: string action = 2;
+   */
+  action: string;
+
+  /**
+   * Only changes of such things; unspecified for all.
+   *
+   * @generated from field: posthaste.v1.AuditSubject subject = 3;
+   */
+  subject: AuditSubject;
+
+  /**
+   * Only changes of the thing with this number, id or code; empty for all.
+   *
+   * @generated from field: string subject_id = 4;
+   */
+  subjectId: string;
+
+  /**
+   * Only changes with this token; 0 for all.
+   *
+   * @generated from field: int64 token_id = 5;
+   */
+  tokenId: bigint;
+
+  /**
+   * Only changes at this time or later, in the years 1 to 9999.
+   *
+   * @generated from field: google.protobuf.Timestamp created_from = 6;
+   */
+  createdFrom?: Timestamp | undefined;
+
+  /**
+   * Only changes before this time, in the years 1 to 9999.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 7;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
+   *
+   * @generated from field: int32 page_size = 8;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the previous page; empty for the first page.
+   *
+   * @generated from field: string page_token = 9;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 25);
+
+/**
+ * One page of the audit log.
+ *
+ * @generated from message posthaste.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"posthaste.v1.ListAuditEntriesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated posthaste.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * Pass it as `page_token` to get the next page; empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_account, 26);
+
+/**
  * How a delivery's first attempt is made. Retries, the requests a receiver sees and the attempt log are the
  * same in both lanes.
  *
@@ -839,6 +1073,137 @@ export enum ErasureState {
  */
 export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_account, 1);
+
+/**
+ * Who made a change.
+ *
+ * @generated from enum posthaste.v1.AuditActorKind
+ */
+export enum AuditActorKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: AUDIT_ACTOR_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The holder of a token.
+   *
+   * @generated from enum value: AUDIT_ACTOR_KIND_TOKEN = 1;
+   */
+  TOKEN = 1,
+
+  /**
+   * Whoever opened a portal link.
+   *
+   * @generated from enum value: AUDIT_ACTOR_KIND_PORTAL_LINK = 2;
+   */
+  PORTAL_LINK = 2,
+
+  /**
+   * The operator, by a command on the database, such as `npm run token`.
+   *
+   * @generated from enum value: AUDIT_ACTOR_KIND_OPERATOR = 3;
+   */
+  OPERATOR = 3,
+
+  /**
+   * Posthaste by itself: it disables a failing subscription, and ends one after a 410.
+   *
+   * @generated from enum value: AUDIT_ACTOR_KIND_POSTHASTE = 4;
+   */
+  POSTHASTE = 4,
+}
+
+/**
+ * Describes the enum posthaste.v1.AuditActorKind.
+ */
+export const AuditActorKindSchema: GenEnum<AuditActorKind> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_account, 2);
+
+/**
+ * What was changed.
+ *
+ * @generated from enum posthaste.v1.AuditSubject
+ */
+export enum AuditSubject {
+  /**
+   * In a request: any. Never sent by the server.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An account, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_ACCOUNT = 1;
+   */
+  ACCOUNT = 1,
+
+  /**
+   * A token or a console session, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_TOKEN = 2;
+   */
+  TOKEN = 2,
+
+  /**
+   * A portal link, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_PORTAL_LINK = 3;
+   */
+  PORTAL_LINK = 3,
+
+  /**
+   * A subscription, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_SUBSCRIPTION = 4;
+   */
+  SUBSCRIPTION = 4,
+
+  /**
+   * An event type, by its code.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_EVENT_TYPE = 5;
+   */
+  EVENT_TYPE = 5,
+
+  /**
+   * A delivery, by its id.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_DELIVERY = 6;
+   */
+  DELIVERY = 6,
+
+  /**
+   * A recovery or replay, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_RECOVERY = 7;
+   */
+  RECOVERY = 7,
+
+  /**
+   * An erasure, by its number.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_ERASURE = 8;
+   */
+  ERASURE = 8,
+
+  /**
+   * The installation itself: its id in Temporal, or its sealed secrets.
+   *
+   * @generated from enum value: AUDIT_SUBJECT_INSTALLATION = 9;
+   */
+  INSTALLATION = 9,
+}
+
+/**
+ * Describes the enum posthaste.v1.AuditSubject.
+ */
+export const AuditSubjectSchema: GenEnum<AuditSubject> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_account, 3);
 
 /**
  * Manages accounts (tenants) and their tokens. Needs the scope `admin`, which sees every account.
@@ -952,6 +1317,19 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof GetErasureRequestSchema;
     output: typeof GetErasureResponseSchema;
+  },
+  /**
+   * Lists the audit log, newest first, by any combination of filters: every change that a call or a command
+   * made, and what Posthaste did to a subscription by itself. Entries are deleted at their age (400 days by
+   * default), and those of an account with it. A call examines a bounded number of entries, so a page may have
+   * few or none and still have a `next_page_token`.
+   *
+   * @generated from rpc posthaste.v1.AccountService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_posthaste_v1_account, 0);

@@ -13,16 +13,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/session.proto.
  */
 export const file_posthaste_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvc2Vzc2lvbi5wcm90bxIMcG9zdGhhc3RlLnYxIoQBCgdTZXNzaW9uEhIKCmFjY291bnRfaWQYASABKAUSFAoMYWNjb3VudF9uYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdpbmJveGVzGAUgASgIIjUKEk9wZW5TZXNzaW9uUmVxdWVzdBIfCgtwb3J0YWxfY29kZRgBIAEoCUIKukgHcgUQARiAASJNChNPcGVuU2Vzc2lvblJlc3BvbnNlEg4KBnNlY3JldBgBIAEoCRImCgdzZXNzaW9uGAIgASgLMhUucG9zdGhhc3RlLnYxLlNlc3Npb24iEwoRR2V0U2Vzc2lvblJlcXVlc3QiPAoSR2V0U2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5wb3N0aGFzdGUudjEuU2Vzc2lvbjK6AQoOU2Vzc2lvblNlcnZpY2USUgoLT3BlblNlc3Npb24SIC5wb3N0aGFzdGUudjEuT3BlblNlc3Npb25SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLk9wZW5TZXNzaW9uUmVzcG9uc2USVAoKR2V0U2Vzc2lvbhIfLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvc2Vzc2lvbi5wcm90bxIMcG9zdGhhc3RlLnYxIq4BCgdTZXNzaW9uEhIKCmFjY291bnRfaWQYASABKAUSFAoMYWNjb3VudF9uYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdpbmJveGVzGAUgASgIEg4KBmFjdGluZxgGIAEoCBIYChB0b2tlbl9hY2NvdW50X2lkGAcgASgFIjUKEk9wZW5TZXNzaW9uUmVxdWVzdBIfCgtwb3J0YWxfY29kZRgBIAEoCUIKukgHcgUQARiAASJNChNPcGVuU2Vzc2lvblJlc3BvbnNlEg4KBnNlY3JldBgBIAEoCRImCgdzZXNzaW9uGAIgASgLMhUucG9zdGhhc3RlLnYxLlNlc3Npb24iEwoRR2V0U2Vzc2lvblJlcXVlc3QiPAoSR2V0U2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5wb3N0aGFzdGUudjEuU2Vzc2lvbjK6AQoOU2Vzc2lvblNlcnZpY2USUgoLT3BlblNlc3Npb24SIC5wb3N0aGFzdGUudjEuT3BlblNlc3Npb25SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLk9wZW5TZXNzaW9uUmVzcG9uc2USVAoKR2V0U2Vzc2lvbhIfLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * A token's account and scopes.
+ * What a caller acts for, and what it may do.
  *
  * @generated from message posthaste.v1.Session
  */
 export type Session = Message<"posthaste.v1.Session"> & {
   /**
-   * The account it acts for.
+   * The account it acts for: the token's own or, with the header `posthaste-account`, the one named there.
    *
    * @generated from field: int32 account_id = 1;
    */
@@ -36,7 +36,7 @@ export type Session = Message<"posthaste.v1.Session"> & {
   accountName: string;
 
   /**
-   * What it may do.
+   * What it may do there. With the header: everything but `admin`; the calls of AccountService still work.
    *
    * @generated from field: repeated string scopes = 3;
    */
@@ -55,6 +55,20 @@ export type Session = Message<"posthaste.v1.Session"> & {
    * @generated from field: bool inboxes = 5;
    */
   inboxes: boolean;
+
+  /**
+   * True if the header `posthaste-account` was sent: an operator acts for the account.
+   *
+   * @generated from field: bool acting = 6;
+   */
+  acting: boolean;
+
+  /**
+   * The token's own account.
+   *
+   * @generated from field: int32 token_account_id = 7;
+   */
+  tokenAccountId: number;
 };
 
 /**

@@ -1,0 +1,82 @@
+import { withoutQuery } from "@posthaste/domain";
+import type { Selectable } from "kysely";
+import { type AuditedFields, SECRET } from "../audit/audit.ts";
+import { SealError } from "../database/sealer.ts";
+import type { Store } from "../database/store.ts";
+import type { Tables } from "../database/tables.ts";
+import type { Subscription } from "./read-subscriptions.ts";
+import { sealContextOf } from "./signing-keys.ts";
+import type { SubscriptionOptions } from "./subscription-options.ts";
+
+/** Returns what the audit log holds of a new subscription. */
+export function auditedSubscription(created: Subscription): AuditedFields {
+  return {
+    ...visibleFields(created),
+    secret: created.hasCredential ? SECRET.set : null,
+    headers: created.headerNames.length > 0 ? SECRET.set : null,
+  };
+}
+
+/** An update of a subscription: its row and itself before, itself after, and what was asked for. */
+type Update = {
+  readonly row: Selectable<Tables["subscriptions"]>;
+  readonly was: Subscription;
+  readonly updated: Subscription;
+  readonly input: Pick<Partial<SubscriptionOptions>, "credential" | "headers">;
+};
+
+/** Returns what the audit log holds of an update. */
+export function auditedUpdate(
+  store: Store,
+  { row, was, updated, input: { credential, headers } }: Update,
+): { before: AuditedFields; after: AuditedFields } {
+  const isSame = (purpose: "credential" | "headers", text: string) => {
+    const sealed = row[purpose];
+    return sealed !== null && opens(store, sealed, sealContextOf(was.id, purpose)) === text;
+  };
+  const after: Record<string, unknown> = visibleFields(updated);
+  if (
+    updated.targetUrl !== was.targetUrl &&
+    withoutQuery(updated.targetUrl) === withoutQuery(was.targetUrl)
+  ) {
+    after["target_url"] = `${withoutQuery(updated.targetUrl)}?${SECRET.changed}`;
+  }
+  if (credential !== undefined && (credential === null || !isSame("credential", credential))) {
+    after["secret"] = whatBecame(was.hasCredential, credential !== null);
+  }
+  if (headers !== undefined && !isSame("headers", JSON.stringify(headers))) {
+    after["headers"] = whatBecame(was.headerNames.length > 0, updated.headerNames.length > 0);
+  }
+  return { before: visibleFields(was), after };
+}
+
+/** Returns the fields that every reader of the subscription may see; of the URL, without its query. */
+function visibleFields(subscription: Subscription): AuditedFields {
+  return {
+    target_url: withoutQuery(subscription.targetUrl),
+    event_types: subscription.eventTypes,
+    state: subscription.state,
+    acceptance: subscription.acceptance,
+    timeout_ms: subscription.timeoutMs,
+    description: subscription.description,
+    metadata: subscription.metadata,
+    rate_limit: subscription.rate,
+    concurrency: subscription.concurrency,
+    header_names: subscription.headerNames,
+  };
+}
+
+function whatBecame(was: boolean, is: boolean): string | null {
+  if (is) return was ? SECRET.changed : SECRET.set;
+  return was ? SECRET.removed : null;
+}
+
+/** Opens a sealed value; undefined: its key is gone, so it cannot be compared. */
+function opens({ sealer }: Store, sealed: Uint8Array, context: string): string | undefined {
+  try {
+    return sealer.open(sealed, context);
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
+}
