@@ -148,7 +148,7 @@ export { renewInstallation } from "./long-running/renew-installation.ts";
 export { resealSecrets } from "./long-running/reseal.ts";
 export { RETENTION_KINDS, type RetentionAges, type RetentionKind, retain } from "./long-running/retain.ts";
 export { notOpened, openMigratedStore } from "./open-migrated-store.ts";
-export { type AccountState, listAccountStates } from "./operator/account-states.ts";
+export { type AccountState, getAccountState, listAccountStates } from "./operator/account-states.ts";
 export {
   type FailingPlace,
   type FailingSubscription,

@@ -38,6 +38,15 @@ describe("an operator", () => {
     expect(account?.id).toBeGreaterThan(0);
   });
 
+  test("reads one account, and is told of one that is none", async () => {
+    const { state } = await admin.operator.getAccountState({ accountId: bench.accountId });
+    expect(state).toMatchObject({ account: { id: bench.accountId } });
+    await expect(admin.operator.getAccountState({ accountId: 9_999 })).rejects.toMatchObject({
+      code: Code.NotFound,
+      message: expect.stringContaining("9999"),
+    });
+  });
+
   test("pages through the failing subscriptions of all accounts, with their owners", async () => {
     const { accountId, token } = await bench.accountWith(SCOPES.filter((scope) => scope !== "admin"));
     const other = createPosthasteClient({ baseUrl: bench.url, token });

@@ -55,6 +55,7 @@ function Console({ stage }: { stage: SignedIn }) {
     () => ({
       session,
       isPortal: held.isPortal,
+      isActing: held.actingIn !== undefined,
       can: (scope: string) => session.scopes.includes(scope) || session.scopes.includes("admin"),
       signOut,
     }),

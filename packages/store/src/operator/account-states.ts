@@ -47,6 +47,20 @@ export async function listAccountStates(
   return states;
 }
 
+/** Returns an account's state; undefined: there is no such account, or it is erased. */
+export async function getAccountState(
+  store: Store,
+  { id, now }: { id: AccountId; now: number },
+): Promise<AccountState | undefined> {
+  const row = await store.db
+    .selectFrom("accounts")
+    .selectAll()
+    .where("id", "=", id)
+    .where("erased_at", "is", null)
+    .executeTakeFirst();
+  return row && (await stateOf(store, accountOf(row), now));
+}
+
 async function stateOf(store: Store, account: Account, now: number): Promise<AccountState> {
   const { id: accountId } = account;
   return {

@@ -104,6 +104,7 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
   [OperatorService.typeName]: {
     getInstallation: ["admin", "few"],
     listAccountStates: ["admin", "many"],
+    getAccountState: ["admin", "many"],
     listFailingSubscriptions: ["admin", "many"],
     listUnfinishedRecoveries: ["admin", "many"],
   } satisfies Methods<typeof OperatorService>,

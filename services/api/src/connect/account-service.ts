@@ -168,6 +168,6 @@ function erasureCalls({
   };
 }
 
-function noAccount(id: number): Refusal {
+export function noAccount(id: number): Refusal {
   return new Refusal("not_found", `there is no account ${id}`, { field: "account_id" });
 }

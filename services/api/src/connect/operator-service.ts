@@ -5,12 +5,14 @@ import {
   type AccountState,
   type FailingPlace,
   type FailingSubscription,
+  getAccountState,
   listAccountStates,
   listFailingSubscriptions,
   listUnfinishedRecoveries,
   whyDatabaseAway,
 } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
+import { noAccount } from "./account-service.ts";
 import { accountTo, optional, outcomeTo, recoveryTo, subscriptionTo } from "./convert.ts";
 import { page } from "./page.ts";
 
@@ -38,6 +40,13 @@ export function operatorService(parts: OperatorParts): ServiceImpl<typeof Operat
         return states.map((state) => ({ ...state, id: state.account.id }));
       });
       return { accounts: rows.map(accountStateTo), nextPageToken };
+    },
+
+    async getAccountState(request) {
+      const id = request.accountId as AccountId;
+      const state = await getAccountState(store, { id, now: now() });
+      if (state === undefined) throw noAccount(id);
+      return { state: accountStateTo(state) };
     },
 
     async listFailingSubscriptions(request) {

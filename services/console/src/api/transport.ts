@@ -1,4 +1,10 @@
-import { Code, createClient, type Interceptor, type StreamResponse } from "@connectrpc/connect";
+import {
+  Code,
+  createClient,
+  type Interceptor,
+  type StreamResponse,
+  type Transport,
+} from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { type Session, SessionService } from "@posthaste/contracts/session";
 import { onlineManager, QueryClient } from "@tanstack/react-query";
@@ -19,6 +25,9 @@ const authorize: Interceptor = (next) => async (request) => {
   let token = isEnded ? await renewedToken(stage.held.token, request.signal) : tokenOf(stage);
   for (;;) {
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+    const actingIn = stage.kind === "signed in" ? stage.held.actingIn : undefined;
+    if (actingIn !== undefined && !request.header.has(ACCOUNT_HEADER))
+      request.header.set(ACCOUNT_HEADER, String(actingIn));
     try {
       const response = await next(request);
       return response.stream ? watchRefusal(response, token) : response;
@@ -61,17 +70,40 @@ async function* observed<T>(messages: AsyncIterable<T>, onError: (error: unknown
   }
 }
 
+/** Names the account that an operator acts in. */
+const ACCOUNT_HEADER = "posthaste-account";
+
 /** Calls the API that served this page. */
 export const transport = createConnectTransport({
   baseUrl: location.origin,
   interceptors: [authorize, noteReach],
 });
 
+/** Calls the API in an account, for an operator who looks at several. */
+export function transportIn(accountId: number): Transport {
+  const inAccount: Interceptor = (next) => async (request) => {
+    request.header.set(ACCOUNT_HEADER, String(accountId));
+    return await next(request);
+  };
+  return createConnectTransport({
+    baseUrl: location.origin,
+    interceptors: [inAccount, authorize, noteReach],
+  });
+}
+
 const sessions = createClient(SessionService, transport);
 
-/** Fetches the session of a token. */
-export async function fetchSession(token: string, signal?: AbortSignal): Promise<Session> {
-  const headers = { authorization: `Bearer ${token}` };
+/**
+ * Fetches the session of a token.
+ *
+ * @param options.actingIn the account that an operator acts in. Default: the token's own
+ */
+export async function fetchSession(
+  token: string,
+  { signal, actingIn }: { signal?: AbortSignal; actingIn?: number | undefined } = {},
+): Promise<Session> {
+  const headers = new Headers({ authorization: `Bearer ${token}` });
+  if (actingIn !== undefined) headers.set(ACCOUNT_HEADER, String(actingIn));
   const { session } = await sessions.getSession({}, { headers, ...(signal === undefined ? {} : { signal }) });
   if (session === undefined) throw new Error("the API returned no session");
   return session;

@@ -25,8 +25,14 @@ const STATES = {
 } as const satisfies Record<RecoveryState, readonly [string, Tone]>;
 
 /** Shows a recovery, its progress and its actions. */
-export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[]; onChanged(): void }) {
-  const { recovery, all, onChanged } = props;
+export function RecoveryRow(props: {
+  recovery: Recovery;
+  all: readonly Recovery[];
+  /** Whose it is, for an operator. Default: the reader's. */
+  owner?: React.ReactNode;
+  onChanged(): void;
+}) {
+  const { recovery, all, owner, onChanged } = props;
   const { id, kind, state, subscriptionId, since, until, createdAt, ratePerSecond } = recovery;
   const { examined, made, leftOut, leftOutBy, parked } = recovery;
   const { can } = useSession();
@@ -44,6 +50,7 @@ export function RecoveryRow(props: { recovery: Recovery; all: readonly Recovery[
         <strong>
           {kind === RecoveryKind.REPLAY ? "Replay" : "Recovery"} {id}
         </strong>
+        {owner}
         <Badge tone={tone}>{name}</Badge>
         <span className={styles.when}>
           <Time at={createdAt} relative />

@@ -28,7 +28,11 @@ export function ResumeSession({ held }: { held: HeldSession }) {
 async function resume(held: HeldSession, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      return happen({ kind: "signed in", held, session: await fetchSession(held.token, signal) });
+      return happen({
+        kind: "signed in",
+        held,
+        session: await fetchSession(held.token, { signal, ...held }),
+      });
     } catch (error) {
       if (isRefusedToken(error)) return happen({ kind: "refused", token: held.token });
       if (!isUnreached(error)) throw error;

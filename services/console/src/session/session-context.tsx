@@ -5,6 +5,8 @@ export type CurrentSession = {
   readonly session: Session;
   /** Whether a portal link opened it: its reader is a customer, who knows of no token. */
   readonly isPortal: boolean;
+  /** Whether an operator acts in an account that is not the token's own. */
+  readonly isActing: boolean;
   /** Returns whether the token has this scope. */
   can(scope: string): boolean;
   signOut(): void;

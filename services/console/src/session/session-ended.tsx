@@ -17,7 +17,7 @@ export function SessionEnded({ stage: { session, held, offered } }: { stage: Sig
   useEffect(() => {
     if (offered === undefined) return;
     const leave = new AbortController();
-    fetchSession(offered.token, leave.signal)
+    fetchSession(offered.token, { signal: leave.signal, ...offered })
       .then((found) => {
         if (found.accountId === session.accountId)
           happen({ kind: "signed in", held: offered, session: found });
@@ -29,7 +29,13 @@ export function SessionEnded({ stage: { session, held, offered } }: { stage: Sig
   return (
     <ModalOverlay className={controls.overlay} isOpen isKeyboardDismissDisabled>
       <Modal className={controls.dialog}>
-        <Dialog>{held.isPortal ? <Reopen /> : <SignInAgain accountName={session.accountName} />}</Dialog>
+        <Dialog>
+          {held.isPortal ? (
+            <Reopen />
+          ) : (
+            <SignInAgain accountName={session.accountName} actingIn={held.actingIn} />
+          )}
+        </Dialog>
       </Modal>
     </ModalOverlay>
   );
@@ -52,13 +58,14 @@ function Reopen() {
   );
 }
 
-function SignInAgain({ accountName }: { accountName: string }) {
+function SignInAgain(props: { accountName: string; actingIn: number | undefined }) {
+  const { accountName, actingIn } = props;
   return (
-    <TokenForm>
+    <TokenForm actingIn={actingIn}>
       <Title />
       <p>
-        Sign in with a token of <strong>{accountName}</strong> to go on where you are. What you have typed is
-        kept.
+        {actingIn === undefined ? "Sign in with a token of " : "Sign in as an operator to act in "}
+        <strong>{accountName}</strong> to go on where you are. What you have typed is kept.
       </p>
     </TokenForm>
   );

@@ -5,6 +5,8 @@ export type HeldSession = {
   readonly token: string;
   /** Whether it came by a portal link: its holder is a customer, who knows of no token. */
   readonly isPortal: boolean;
+  /** The account that an operator acts in. Undefined: the token's own. */
+  readonly actingIn?: number | undefined;
 };
 
 /** Whether and as whom this tab is signed in. */

@@ -10,6 +10,7 @@ import type { HeldSession } from "./stage.ts";
 const TOKEN = "posthaste.token";
 /** Present in a customer's tab, also after the session has ended: a customer is not asked for a token. */
 const PORTAL = "posthaste.portal";
+const ACTING_IN = "posthaste.acting-in";
 
 export type StoredSession = { readonly held: HeldSession | undefined; readonly isPortal: boolean };
 
@@ -17,19 +18,24 @@ export function readSession(): StoredSession {
   try {
     const token = sessionStorage.getItem(TOKEN);
     const isPortal = sessionStorage.getItem(PORTAL) !== null;
-    return { held: token === null ? undefined : { token, isPortal }, isPortal };
+    const acting = sessionStorage.getItem(ACTING_IN);
+    const actingIn = acting === null ? {} : { actingIn: Number(acting) };
+    return { held: token === null ? undefined : { token, isPortal, ...actingIn }, isPortal };
   } catch {
     return { held: undefined, isPortal: false };
   }
 }
 
 /** @param goesOn whether what the tab keeps besides, such as its inbox, is the same account's */
-export function writeSession({ token, isPortal }: HeldSession, goesOn: boolean): void {
+export function writeSession({ token, isPortal, actingIn }: HeldSession, goesOn: boolean): void {
   try {
-    if (!goesOn && sessionStorage.getItem(TOKEN) !== token) sessionStorage.clear();
+    const before = readSession().held;
+    if (!goesOn && (before?.token !== token || before.actingIn !== actingIn)) sessionStorage.clear();
     sessionStorage.setItem(TOKEN, token);
     if (isPortal) sessionStorage.setItem(PORTAL, "1");
     else sessionStorage.removeItem(PORTAL);
+    if (actingIn === undefined) sessionStorage.removeItem(ACTING_IN);
+    else sessionStorage.setItem(ACTING_IN, String(actingIn));
   } catch {
     // The browser denies storage: the session ends with a reload.
   }

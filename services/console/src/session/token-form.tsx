@@ -10,7 +10,13 @@ import { signIn } from "./session-store.ts";
 import styles from "./sign-in-page.module.css";
 
 /** Asks for a token and signs in with it. */
-export function TokenForm({ why = "", children }: { why?: string; children: React.ReactNode }) {
+export function TokenForm(props: {
+  why?: string;
+  /** The account that an operator goes on to act in. */
+  actingIn?: number | undefined;
+  children: React.ReactNode;
+}) {
+  const { why = "", actingIn, children } = props;
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(why);
   const [isBusy, setBusy] = useState(false);
@@ -23,7 +29,8 @@ export function TokenForm({ why = "", children }: { why?: string; children: Reac
     }
     setBusy(true);
     try {
-      signIn({ token: secret, isPortal: false }, await fetchSession(secret));
+      const held = { token: secret, isPortal: false, actingIn };
+      signIn(held, await fetchSession(secret, { actingIn }));
     } catch (error) {
       setBusy(false);
       setProblem(wordsOf(error));

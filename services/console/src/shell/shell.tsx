@@ -1,8 +1,10 @@
-import { Activity, CalendarClock, Inbox, LogOut, Radio, RotateCcw, Tags } from "lucide-react";
+import type { Session } from "@posthaste/contracts/session";
+import { Activity, Building2, CalendarClock, Inbox, LogOut, Radio, RotateCcw, Tags } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
+import { SwitchButton } from "../operator/switch-button.tsx";
 import { OverviewPage } from "../overview/overview-page.tsx";
 import { Brand } from "../parts/brand.tsx";
 import controls from "../parts/controls.module.css";
@@ -39,6 +41,16 @@ const EventTypePage = lazy(async () => ({
 const RecoverPage = lazy(async () => ({
   default: (await import("../recover/recover-page.tsx")).RecoverPage,
 }));
+const OperatorPage = lazy(async () => ({
+  default: (await import("../operator/operator-page.tsx")).OperatorPage,
+}));
+const AccountsPage = lazy(async () => ({
+  default: (await import("../operator/accounts-page.tsx")).AccountsPage,
+}));
+const AccountPage = lazy(async () => ({
+  default: (await import("../operator/account-page.tsx")).AccountPage,
+}));
+const AuditPage = lazy(async () => ({ default: (await import("../operator/audit-page.tsx")).AuditPage }));
 const InboxPage = lazy(async () => ({ default: (await import("../inbox/inbox-page.tsx")).InboxPage }));
 
 const PLACES = [
@@ -50,12 +62,23 @@ const PLACES = [
   { path: "/inbox", name: "Inbox", Icon: Inbox },
 ] as const;
 
+const OPERATOR_PLACE = { path: "/operator", name: "All accounts", Icon: Building2 } as const;
+const OPERATOR_ROUTES = [
+  <Route key="all" path="/operator" component={OperatorPage} />,
+  <Route key="accounts" path="/operator/accounts" component={AccountsPage} />,
+  <Route key="account" path={/^\/operator\/accounts\/(?<id>[1-9]\d{0,9})\/?$/}>
+    {({ id }: { id: string }) => <AccountPage key={id} id={Number(id)} />}
+  </Route>,
+  <Route key="audit" path="/operator/audit" component={AuditPage} />,
+];
+
 /** The API would blame the id of any other address, which is no page. */
 const SUBSCRIPTION_PATH = /^\/subscriptions\/(?<id>[1-9]\d{0,9})\/?$/;
 
 /** The frame around every page. */
 export function Shell() {
   const [path] = useLocation();
+  const { session, isActing } = useSession();
   useScrollToTop(path);
   return (
     <div className={styles.shell}>
@@ -70,6 +93,7 @@ export function Shell() {
         </div>
       </div>
       <main id="main" className={styles.main}>
+        <Acting />
         <WatchProvider>
           <PageBoundary path={path}>
             <Suspense fallback={<Skeleton lines={8} />}>
@@ -89,6 +113,7 @@ export function Shell() {
                 </Route>
                 <Route path="/recover" component={RecoverPage} />
                 <Route path="/inbox" component={InboxPage} />
+                {isOperator(session, isActing) && OPERATOR_ROUTES}
                 <Route>
                   <PageHeader title="Page not found" />
                   <Empty title="There is nothing at this address">
@@ -104,12 +129,34 @@ export function Shell() {
   );
 }
 
+/** An operator who acts in an account still sees all of them. */
+function isOperator({ scopes }: Session, isActing: boolean): boolean {
+  return isActing || scopes.includes("admin");
+}
+
+/** Says in whose account an operator acts, and leads back. */
+function Acting() {
+  const { session, isActing } = useSession();
+  if (!isActing) return null;
+  return (
+    <div className={styles.acting} role="status">
+      <p>
+        You act in <strong>{session.accountName}</strong> (account {session.accountId}). The audit log names
+        you.
+      </p>
+      <SwitchButton to={undefined}>Leave</SwitchButton>
+    </div>
+  );
+}
+
 function Places() {
   const [location] = useLocation();
+  const { session, isActing } = useSession();
+  const places = isOperator(session, isActing) ? [...PLACES, OPERATOR_PLACE] : PLACES;
   return (
     <nav aria-label="Main" className={styles.places}>
       <ul>
-        {PLACES.map(({ path, name, Icon }) => {
+        {places.map(({ path, name, Icon }) => {
           const isCurrent = path === "/" ? location === "/" : location.startsWith(path);
           return (
             <li key={path}>

@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/operator.proto.
  */
 export const file_posthaste_v1_operator: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvb3BlcmF0b3IucHJvdG8SDHBvc3RoYXN0ZS52MSIYChZHZXRJbnN0YWxsYXRpb25SZXF1ZXN0IngKF0dldEluc3RhbGxhdGlvblJlc3BvbnNlEhAKCGRhdGFiYXNlGAEgASgJEhgKEGRhdGFiYXNlX3Byb2JsZW0YAiABKAkSGAoQdGVtcG9yYWxfcHJvYmxlbRgDIAEoCRIXCg90ZW1wb3JhbF91aV91cmwYBCABKAkiVgoYTGlzdEFjY291bnRTdGF0ZXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImIKGUxpc3RBY2NvdW50U3RhdGVzUmVzcG9uc2USLAoIYWNjb3VudHMYASADKAsyGi5wb3N0aGFzdGUudjEuQWNjb3VudFN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLNAgoMQWNjb3VudFN0YXRlEiYKB2FjY291bnQYASABKAsyFS5wb3N0aGFzdGUudjEuQWNjb3VudBIVCg1zdWJzY3JpcHRpb25zGAIgASgFEg8KB2ZhaWxpbmcYAyABKAUSMQoNZmFpbGluZ19zaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcGVuZGluZxgFIAEoBRIPCgdzdGFydGVkGAYgASgFEg4KBnBhcmtlZBgHIAEoBRI1ChFvbGRlc3RfcGVuZGluZ19hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGdG9rZW5zGAkgASgFEhcKD3BvcnRhbF9zZXNzaW9ucxgKIAEoBRIUCgxwb3J0YWxfbGlua3MYCyABKAUSEgoKcmVjb3ZlcmllcxgMIAEoBSJ6Ch9MaXN0RmFpbGluZ1N1YnNjcmlwdGlvbnNSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCKAASHAoJcGFnZV9zaXplGAIgASgFQgm6SAYaBBhkKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQidQogTGlzdEZhaWxpbmdTdWJzY3JpcHRpb25zUmVzcG9uc2USOAoNc3Vic2NyaXB0aW9ucxgBIAMoCzIhLnBvc3RoYXN0ZS52MS5GYWlsaW5nU3Vic2NyaXB0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKUAgoTRmFpbGluZ1N1YnNjcmlwdGlvbhIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEhIKCmFjY291bnRfaWQYAiABKAUSFAoMYWNjb3VudF9uYW1lGAMgASgJEisKDGxhc3Rfb3V0Y29tZRgEIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAUgASgFEhgKEGxhc3RfZGVsaXZlcnlfaWQYBiABKAkSEAoIcmV0cnlpbmcYByABKAUSMwoPbmV4dF9hdHRlbXB0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhCh9MaXN0VW5maW5pc2hlZFJlY292ZXJpZXNSZXF1ZXN0IlgKIExpc3RVbmZpbmlzaGVkUmVjb3Zlcmllc1Jlc3BvbnNlEjQKCnJlY292ZXJpZXMYASADKAsyIC5wb3N0aGFzdGUudjEuVW5maW5pc2hlZFJlY292ZXJ5ImgKElVuZmluaXNoZWRSZWNvdmVyeRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRISCgphY2NvdW50X2lkGAIgASgFEhQKDGFjY291bnRfbmFtZRgDIAEoCTLhAwoPT3BlcmF0b3JTZXJ2aWNlEmMKD0dldEluc3RhbGxhdGlvbhIkLnBvc3RoYXN0ZS52MS5HZXRJbnN0YWxsYXRpb25SZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkdldEluc3RhbGxhdGlvblJlc3BvbnNlIgOQAgESaQoRTGlzdEFjY291bnRTdGF0ZXMSJi5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRTdGF0ZXNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLkxpc3RBY2NvdW50U3RhdGVzUmVzcG9uc2UiA5ACARJ+ChhMaXN0RmFpbGluZ1N1YnNjcmlwdGlvbnMSLS5wb3N0aGFzdGUudjEuTGlzdEZhaWxpbmdTdWJzY3JpcHRpb25zUmVxdWVzdBouLnBvc3RoYXN0ZS52MS5MaXN0RmFpbGluZ1N1YnNjcmlwdGlvbnNSZXNwb25zZSIDkAIBEn4KGExpc3RVbmZpbmlzaGVkUmVjb3ZlcmllcxItLnBvc3RoYXN0ZS52MS5MaXN0VW5maW5pc2hlZFJlY292ZXJpZXNSZXF1ZXN0Gi4ucG9zdGhhc3RlLnYxLkxpc3RVbmZpbmlzaGVkUmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_posthaste_v1_account, file_posthaste_v1_delivery, file_posthaste_v1_subscription]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvb3BlcmF0b3IucHJvdG8SDHBvc3RoYXN0ZS52MSIYChZHZXRJbnN0YWxsYXRpb25SZXF1ZXN0IngKF0dldEluc3RhbGxhdGlvblJlc3BvbnNlEhAKCGRhdGFiYXNlGAEgASgJEhgKEGRhdGFiYXNlX3Byb2JsZW0YAiABKAkSGAoQdGVtcG9yYWxfcHJvYmxlbRgDIAEoCRIXCg90ZW1wb3JhbF91aV91cmwYBCABKAkiVgoYTGlzdEFjY291bnRTdGF0ZXNSZXF1ZXN0EhwKCXBhZ2Vfc2l6ZRgBIAEoBUIJukgGGgQYZCgAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEImIKGUxpc3RBY2NvdW50U3RhdGVzUmVzcG9uc2USLAoIYWNjb3VudHMYASADKAsyGi5wb3N0aGFzdGUudjEuQWNjb3VudFN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChZHZXRBY2NvdW50U3RhdGVSZXF1ZXN0EhsKCmFjY291bnRfaWQYASABKAVCB7pIBBoCIAAiRAoXR2V0QWNjb3VudFN0YXRlUmVzcG9uc2USKQoFc3RhdGUYASABKAsyGi5wb3N0aGFzdGUudjEuQWNjb3VudFN0YXRlIs0CCgxBY2NvdW50U3RhdGUSJgoHYWNjb3VudBgBIAEoCzIVLnBvc3RoYXN0ZS52MS5BY2NvdW50EhUKDXN1YnNjcmlwdGlvbnMYAiABKAUSDwoHZmFpbGluZxgDIAEoBRIxCg1mYWlsaW5nX3NpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdwZW5kaW5nGAUgASgFEg8KB3N0YXJ0ZWQYBiABKAUSDgoGcGFya2VkGAcgASgFEjUKEW9sZGVzdF9wZW5kaW5nX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZ0b2tlbnMYCSABKAUSFwoPcG9ydGFsX3Nlc3Npb25zGAogASgFEhQKDHBvcnRhbF9saW5rcxgLIAEoBRISCgpyZWNvdmVyaWVzGAwgASgFInoKH0xpc3RGYWlsaW5nU3Vic2NyaXB0aW9uc1JlcXVlc3QSGwoKYWNjb3VudF9pZBgBIAEoBUIHukgEGgIoABIcCglwYWdlX3NpemUYAiABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJ1CiBMaXN0RmFpbGluZ1N1YnNjcmlwdGlvbnNSZXNwb25zZRI4Cg1zdWJzY3JpcHRpb25zGAEgAygLMiEucG9zdGhhc3RlLnYxLkZhaWxpbmdTdWJzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQCChNGYWlsaW5nU3Vic2NyaXB0aW9uEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24SEgoKYWNjb3VudF9pZBgCIAEoBRIUCgxhY2NvdW50X25hbWUYAyABKAkSKwoMbGFzdF9vdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEwoLbGFzdF9zdGF0dXMYBSABKAUSGAoQbGFzdF9kZWxpdmVyeV9pZBgGIAEoCRIQCghyZXRyeWluZxgHIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiEKH0xpc3RVbmZpbmlzaGVkUmVjb3Zlcmllc1JlcXVlc3QiWAogTGlzdFVuZmluaXNoZWRSZWNvdmVyaWVzUmVzcG9uc2USNAoKcmVjb3ZlcmllcxgBIAMoCzIgLnBvc3RoYXN0ZS52MS5VbmZpbmlzaGVkUmVjb3ZlcnkiaAoSVW5maW5pc2hlZFJlY292ZXJ5EigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5EhIKCmFjY291bnRfaWQYAiABKAUSFAoMYWNjb3VudF9uYW1lGAMgASgJMsYECg9PcGVyYXRvclNlcnZpY2USYwoPR2V0SW5zdGFsbGF0aW9uEiQucG9zdGhhc3RlLnYxLkdldEluc3RhbGxhdGlvblJlcXVlc3QaJS5wb3N0aGFzdGUudjEuR2V0SW5zdGFsbGF0aW9uUmVzcG9uc2UiA5ACARJpChFMaXN0QWNjb3VudFN0YXRlcxImLnBvc3RoYXN0ZS52MS5MaXN0QWNjb3VudFN0YXRlc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuTGlzdEFjY291bnRTdGF0ZXNSZXNwb25zZSIDkAIBEmMKD0dldEFjY291bnRTdGF0ZRIkLnBvc3RoYXN0ZS52MS5HZXRBY2NvdW50U3RhdGVSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLkdldEFjY291bnRTdGF0ZVJlc3BvbnNlIgOQAgESfgoYTGlzdEZhaWxpbmdTdWJzY3JpcHRpb25zEi0ucG9zdGhhc3RlLnYxLkxpc3RGYWlsaW5nU3Vic2NyaXB0aW9uc1JlcXVlc3QaLi5wb3N0aGFzdGUudjEuTGlzdEZhaWxpbmdTdWJzY3JpcHRpb25zUmVzcG9uc2UiA5ACARJ+ChhMaXN0VW5maW5pc2hlZFJlY292ZXJpZXMSLS5wb3N0aGFzdGUudjEuTGlzdFVuZmluaXNoZWRSZWNvdmVyaWVzUmVxdWVzdBouLnBvc3RoYXN0ZS52MS5MaXN0VW5maW5pc2hlZFJlY292ZXJpZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_posthaste_v1_account, file_posthaste_v1_delivery, file_posthaste_v1_subscription]);
 
 /**
  * A request for the state of the installation.
@@ -135,6 +135,48 @@ export const ListAccountStatesResponseSchema: GenMessage<ListAccountStatesRespon
   messageDesc(file_posthaste_v1_operator, 3);
 
 /**
+ * The account to read.
+ *
+ * @generated from message posthaste.v1.GetAccountStateRequest
+ */
+export type GetAccountStateRequest = Message<"posthaste.v1.GetAccountStateRequest"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 account_id = 1;
+   */
+  accountId: number;
+};
+
+/**
+ * Describes the message posthaste.v1.GetAccountStateRequest.
+ * Use `create(GetAccountStateRequestSchema)` to create a new message.
+ */
+export const GetAccountStateRequestSchema: GenMessage<GetAccountStateRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_operator, 4);
+
+/**
+ * The requested account.
+ *
+ * @generated from message posthaste.v1.GetAccountStateResponse
+ */
+export type GetAccountStateResponse = Message<"posthaste.v1.GetAccountStateResponse"> & {
+  /**
+   * With what waits, fails and may be used in it.
+   *
+   * @generated from field: posthaste.v1.AccountState state = 1;
+   */
+  state?: AccountState | undefined;
+};
+
+/**
+ * Describes the message posthaste.v1.GetAccountStateResponse.
+ * Use `create(GetAccountStateResponseSchema)` to create a new message.
+ */
+export const GetAccountStateResponseSchema: GenMessage<GetAccountStateResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_operator, 5);
+
+/**
  * An account with what waits, fails and may be used in it.
  *
  * @generated from message posthaste.v1.AccountState
@@ -230,7 +272,7 @@ export type AccountState = Message<"posthaste.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 4);
+  messageDesc(file_posthaste_v1_operator, 6);
 
 /**
  * The failing subscriptions to list.
@@ -265,7 +307,7 @@ export type ListFailingSubscriptionsRequest = Message<"posthaste.v1.ListFailingS
  * Use `create(ListFailingSubscriptionsRequestSchema)` to create a new message.
  */
 export const ListFailingSubscriptionsRequestSchema: GenMessage<ListFailingSubscriptionsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 5);
+  messageDesc(file_posthaste_v1_operator, 7);
 
 /**
  * One page of failing subscriptions.
@@ -293,7 +335,7 @@ export type ListFailingSubscriptionsResponse = Message<"posthaste.v1.ListFailing
  * Use `create(ListFailingSubscriptionsResponseSchema)` to create a new message.
  */
 export const ListFailingSubscriptionsResponseSchema: GenMessage<ListFailingSubscriptionsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 6);
+  messageDesc(file_posthaste_v1_operator, 8);
 
 /**
  * A failing subscription with its owner and cause.
@@ -365,7 +407,7 @@ export type FailingSubscription = Message<"posthaste.v1.FailingSubscription"> & 
  * Use `create(FailingSubscriptionSchema)` to create a new message.
  */
 export const FailingSubscriptionSchema: GenMessage<FailingSubscription> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 7);
+  messageDesc(file_posthaste_v1_operator, 9);
 
 /**
  * A request for the unfinished recoveries and replays of all accounts.
@@ -380,7 +422,7 @@ export type ListUnfinishedRecoveriesRequest = Message<"posthaste.v1.ListUnfinish
  * Use `create(ListUnfinishedRecoveriesRequestSchema)` to create a new message.
  */
 export const ListUnfinishedRecoveriesRequestSchema: GenMessage<ListUnfinishedRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 8);
+  messageDesc(file_posthaste_v1_operator, 10);
 
 /**
  * The unfinished recoveries and replays of all accounts.
@@ -401,7 +443,7 @@ export type ListUnfinishedRecoveriesResponse = Message<"posthaste.v1.ListUnfinis
  * Use `create(ListUnfinishedRecoveriesResponseSchema)` to create a new message.
  */
 export const ListUnfinishedRecoveriesResponseSchema: GenMessage<ListUnfinishedRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 9);
+  messageDesc(file_posthaste_v1_operator, 11);
 
 /**
  * An unfinished recovery or replay with its owner.
@@ -436,7 +478,7 @@ export type UnfinishedRecovery = Message<"posthaste.v1.UnfinishedRecovery"> & {
  * Use `create(UnfinishedRecoverySchema)` to create a new message.
  */
 export const UnfinishedRecoverySchema: GenMessage<UnfinishedRecovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_operator, 10);
+  messageDesc(file_posthaste_v1_operator, 12);
 
 /**
  * Reads the state of the whole installation, over all accounts. Needs the scope `admin`.
@@ -464,6 +506,17 @@ export const OperatorService: GenService<{
     methodKind: "unary";
     input: typeof ListAccountStatesRequestSchema;
     output: typeof ListAccountStatesResponseSchema;
+  },
+  /**
+   * Reads one account with what waits, fails and may be used in it. Errors: NOT_FOUND, also if its erasure
+   * was requested.
+   *
+   * @generated from rpc posthaste.v1.OperatorService.GetAccountState
+   */
+  getAccountState: {
+    methodKind: "unary";
+    input: typeof GetAccountStateRequestSchema;
+    output: typeof GetAccountStateResponseSchema;
   },
   /**
    * Lists failing subscriptions, the longest failing first, with what their receivers last answered and how

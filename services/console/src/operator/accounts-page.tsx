@@ -1,0 +1,148 @@
+import { useInfiniteQuery, useMutation } from "@connectrpc/connect-query";
+import { AccountService } from "@posthaste/contracts/account";
+import { type AccountState, OperatorService } from "@posthaste/contracts/operator";
+import { type FormEvent, useState } from "react";
+import { Button } from "react-aria-components/Button";
+import { Input } from "react-aria-components/Input";
+import { Label } from "react-aria-components/Label";
+import { TextField } from "react-aria-components/TextField";
+import { Link, useLocation } from "wouter";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, PageHeader, Skeleton } from "../parts/layout.tsx";
+import table from "../parts/table.module.css";
+import { Time } from "../parts/time.tsx";
+import { countUpTo, LANES } from "./account-words.ts";
+import styles from "./operator.module.css";
+import { SwitchButton } from "./switch-button.tsx";
+
+const PAGE_SIZE = 50;
+const EVERY_MS = 15_000;
+
+/** Lists all accounts with what waits and fails in each. */
+export function AccountsPage() {
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+    OperatorService.method.listAccountStates,
+    { pageSize: PAGE_SIZE, pageToken: "" },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
+      refetchInterval: EVERY_MS,
+    },
+  );
+  const states = data?.pages.flatMap((page) => page.accounts) ?? [];
+  return (
+    <>
+      <PageHeader title="Accounts" about="What waits, fails and may be used in each account.">
+        <Link href="/operator">All accounts</Link>
+      </PageHeader>
+      <div className={styles.stack}>
+        <NewAccount />
+        <Card isFlush>
+          {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+          {data === undefined && error === null && <Skeleton lines={6} />}
+          {states.length > 0 && (
+            <div className={styles.scroll}>
+              <table className={table.table}>
+                <thead>
+                  <tr>
+                    {HEADS.map((name) => (
+                      <th key={name} scope="col">
+                        {name}
+                      </th>
+                    ))}
+                    <th scope="col">
+                      <span className="visually-hidden">Actions</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {states.map((state) => (
+                    <Row key={state.account?.id} state={state} />
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+          {hasNextPage && (
+            <p className={styles.more}>
+              <Button
+                className={`${controls.button} ${controls.small}`}
+                isDisabled={isFetchingNextPage}
+                onPress={() => void fetchNextPage()}
+              >
+                Show more
+              </Button>
+            </p>
+          )}
+        </Card>
+      </div>
+    </>
+  );
+}
+
+const HEADS = ["Account", "Lane", "Failing", "Pending, parked", "Oldest pending", "Tokens", "Portal"];
+
+function Row({ state }: { state: AccountState }) {
+  const { account, subscriptions, failing, pending, parked, tokens, portalSessions, portalLinks } = state;
+  if (account === undefined) return null;
+  return (
+    <tr>
+      <td className={table.wide}>
+        <Link href={`/operator/accounts/${account.id}`} className={table.link}>
+          {account.name} ({account.id})
+        </Link>
+      </td>
+      <td>{LANES[account.lane]}</td>
+      <td className={failing > 0 ? styles.bad : undefined}>
+        {countUpTo(failing)} of {countUpTo(subscriptions)}
+        {state.failingSince !== undefined && (
+          <span className={table.below}>
+            since <Time at={state.failingSince} relative />
+          </span>
+        )}
+      </td>
+      <td>
+        {countUpTo(pending)}, {countUpTo(parked)}
+      </td>
+      <td>{state.oldestPendingAt === undefined ? "–" : <Time at={state.oldestPendingAt} relative />}</td>
+      <td>{countUpTo(tokens)}</td>
+      <td>
+        {countUpTo(portalSessions)} open, {countUpTo(portalLinks)} links
+      </td>
+      <td>
+        <SwitchButton to={account.id}>Act in it</SwitchButton>
+      </td>
+    </tr>
+  );
+}
+
+function NewAccount() {
+  const [name, setName] = useState("");
+  const [, navigate] = useLocation();
+  const create = useMutation(AccountService.method.createAccount, {
+    onSuccess: ({ account }) => navigate(`/operator/accounts/${account?.id}`),
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    create.mutate({ name: name.trim() });
+  };
+  return (
+    <Card title="New account">
+      <form className={styles.inline} onSubmit={submit}>
+        <TextField className={controls.field} value={name} onChange={setName} maxLength={100}>
+          <Label>Name</Label>
+          <Input className={controls.input} />
+        </TextField>
+        <Button
+          type="submit"
+          className={`${controls.button} ${controls.primary}`}
+          isDisabled={name.trim() === "" || create.isPending}
+        >
+          Create account
+        </Button>
+      </form>
+      {create.error !== null && <ErrorNote error={create.error} />}
+    </Card>
+  );
+}

@@ -1,0 +1,99 @@
+import { useInfiniteQuery } from "@connectrpc/connect-query";
+import { AccountService, type AuditEntry } from "@posthaste/contracts/account";
+import { Button } from "react-aria-components/Button";
+import { Link } from "wouter";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Empty, Skeleton } from "../parts/layout.tsx";
+import table from "../parts/table.module.css";
+import { Time } from "../parts/time.tsx";
+import type { AuditFilters } from "./audit-filters.ts";
+import styles from "./audit-list.module.css";
+import { actionName, actorName, changesOf, SUBJECTS } from "./audit-words.ts";
+
+/** Lists entries of the audit log, newest first. */
+export function AuditList(props: {
+  filters: Partial<AuditFilters>;
+  pageSize: number;
+  showsAccount?: boolean;
+}) {
+  const { filters, pageSize, showsAccount = false } = props;
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+    AccountService.method.listAuditEntries,
+    { ...filters, pageSize, pageToken: "" },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
+    },
+  );
+  const entries = data?.pages.flatMap((page) => page.entries) ?? [];
+  return (
+    <>
+      {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+      {data === undefined && error === null && <Skeleton lines={5} />}
+      {data !== undefined && entries.length === 0 && !hasNextPage && <Empty title="No entries" />}
+      {entries.length > 0 && (
+        <table className={table.table}>
+          <thead>
+            <tr>
+              <th scope="col">When and who</th>
+              <th scope="col">What</th>
+              <th scope="col">Changes</th>
+            </tr>
+          </thead>
+          <tbody>
+            {entries.map((entry) => (
+              <Row key={entry.id} entry={entry} showsAccount={showsAccount} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {hasNextPage && (
+        <p className={styles.more}>
+          <Button
+            className={`${controls.button} ${controls.small}`}
+            isDisabled={isFetchingNextPage}
+            onPress={() => void fetchNextPage()}
+          >
+            Older entries
+          </Button>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean }) {
+  const { createdAt, actor, action, subject, subjectId, accountId } = entry;
+  return (
+    <tr>
+      <td>
+        <Time at={createdAt} />
+        <span className={styles.who}>{actorName(actor)}</span>
+      </td>
+      <td>
+        {actionName(action)}
+        <span className={styles.who}>
+          {SUBJECTS[subject]} {subjectId}
+          {showsAccount && accountId !== 0 && (
+            <>
+              , <Link href={`/operator/accounts/${accountId}`}>account {accountId}</Link>
+            </>
+          )}
+        </span>
+      </td>
+      <td className={table.wide}>
+        <dl className={styles.changes}>
+          {changesOf(entry.beforeJson, entry.afterJson).map(({ field, before, after }) => (
+            <div key={field}>
+              <dt>{field}</dt>
+              <dd>
+                {before !== undefined && <del>{before}</del>} {after !== undefined && <ins>{after}</ins>}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      </td>
+    </tr>
+  );
+}

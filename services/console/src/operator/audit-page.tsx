@@ -1,0 +1,64 @@
+import { useMemo } from "react";
+import { Button } from "react-aria-components/Button";
+import { Input } from "react-aria-components/Input";
+import { Label } from "react-aria-components/Label";
+import { TextField } from "react-aria-components/TextField";
+import { Link, useLocation, useSearch } from "wouter";
+import { Choice } from "../parts/choice.tsx";
+import controls from "../parts/controls.module.css";
+import { Card, PageHeader } from "../parts/layout.tsx";
+import { type AuditFilters, auditAddress, NO_AUDIT_FILTERS, readAuditFilters } from "./audit-filters.ts";
+import { AuditList } from "./audit-list.tsx";
+import { SUBJECTS } from "./audit-words.ts";
+import styles from "./operator.module.css";
+
+const PAGE_SIZE = 50;
+const SUBJECT_CHOICES = Object.entries(SUBJECTS).map(([id, name]) => ({ id, name }));
+
+/** Shows who changed what, in all accounts. */
+export function AuditPage() {
+  const search = useSearch();
+  const [, navigate] = useLocation();
+  const filters = useMemo(() => readAuditFilters(search), [search]);
+  const change = (over: Partial<AuditFilters>, isTyped = false) =>
+    navigate(auditAddress({ ...filters, ...over }), { replace: isTyped });
+  return (
+    <>
+      <PageHeader title="Audit log" about="Every change of a call or a command, newest first.">
+        <Link href="/operator">All accounts</Link>
+      </PageHeader>
+      <search className={styles.inline} aria-label="Filter the audit log">
+        <TextField
+          className={controls.field}
+          value={filters.accountId === 0 ? "" : String(filters.accountId)}
+          onChange={(text) => change({ accountId: Number(text.replace(/\D/g, "")) }, true)}
+        >
+          <Label>Account number</Label>
+          <Input className={controls.input} inputMode="numeric" placeholder="Any" />
+        </TextField>
+        <Choice
+          label="What was changed"
+          options={SUBJECT_CHOICES}
+          value={String(filters.subject)}
+          onChange={(subject) => change({ subject: Number(subject) })}
+        />
+        <TextField
+          className={controls.field}
+          value={filters.subjectId}
+          onChange={(subjectId) => change({ subjectId: subjectId.trim() }, true)}
+        >
+          <Label>Its number, id or code</Label>
+          <Input className={controls.input} placeholder="Any" />
+        </TextField>
+        {auditAddress(filters) !== auditAddress(NO_AUDIT_FILTERS) && (
+          <Button className={controls.button} onPress={() => change(NO_AUDIT_FILTERS)}>
+            Clear filters
+          </Button>
+        )}
+      </search>
+      <Card isFlush>
+        <AuditList key={search} filters={filters} pageSize={PAGE_SIZE} showsAccount />
+      </Card>
+    </>
+  );
+}

@@ -1,0 +1,128 @@
+import { useInfiniteQuery } from "@connectrpc/connect-query";
+import { type FailingSubscription, OperatorService } from "@posthaste/contracts/operator";
+import { Button } from "react-aria-components/Button";
+import { Link } from "wouter";
+import { answerOf, SubscriptionBadge } from "../parts/badge.tsx";
+import controls from "../parts/controls.module.css";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { Card, Empty, Skeleton } from "../parts/layout.tsx";
+import { whole } from "../parts/numbers.ts";
+import table from "../parts/table.module.css";
+import { Time, TimeAhead } from "../parts/time.tsx";
+import { waitingFor } from "../recover/selection.ts";
+import { SendAgainButton } from "../recover/send-again.tsx";
+import { ActingIn } from "./acting-in.tsx";
+import styles from "./operator.module.css";
+import { SubscriptionActions } from "./subscription-actions.tsx";
+
+const PAGE_SIZE = 20;
+const EVERY_MS = 10_000;
+/** The API counts up to this. */
+const COUNTED_MAX = 1_000;
+
+/**
+ * Lists failing subscriptions with their owners, causes and actions, the longest failing first.
+ *
+ * @param props.accountId only this account's. Default: all accounts'
+ */
+export function FailingTable({ accountId = 0 }: { accountId?: number }) {
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+    OperatorService.method.listFailingSubscriptions,
+    { accountId, pageSize: PAGE_SIZE, pageToken: "" },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
+      refetchInterval: EVERY_MS,
+    },
+  );
+  const failing = data?.pages.flatMap((page) => page.subscriptions) ?? [];
+  return (
+    <Card title="Failing subscriptions" isFlush>
+      {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+      {data === undefined && error === null && <Skeleton lines={4} />}
+      {data !== undefined && failing.length === 0 && <Empty title="No subscription is failing" />}
+      {failing.length > 0 && (
+        <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />
+      )}
+      {hasNextPage && (
+        <p className={styles.more}>
+          <Button
+            className={`${controls.button} ${controls.small}`}
+            isDisabled={isFetchingNextPage}
+            onPress={() => void fetchNextPage()}
+          >
+            Show more
+          </Button>
+        </p>
+      )}
+    </Card>
+  );
+}
+
+function Rows(props: { failing: readonly FailingSubscription[]; showsOwner: boolean; onChanged(): void }) {
+  const { failing, showsOwner, onChanged } = props;
+  return (
+    <div className={styles.scroll}>
+      <table className={table.table}>
+        <thead>
+          <tr>
+            <th scope="col">Target</th>
+            {showsOwner && <th scope="col">Account</th>}
+            <th scope="col">Since</th>
+            <th scope="col">Last answer</th>
+            <th scope="col">Waiting</th>
+            <th scope="col">Next attempt</th>
+            <th scope="col">
+              <span className="visually-hidden">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {failing.map((one) => (
+            <Row key={one.subscription?.id} one={one} showsOwner={showsOwner} onChanged={onChanged} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row(props: { one: FailingSubscription; showsOwner: boolean; onChanged(): void }) {
+  const { one, showsOwner, onChanged } = props;
+  const { subscription, accountId, accountName, lastOutcome, lastStatus, retrying, nextAttemptAt } = one;
+  if (subscription === undefined) return null;
+  const count = retrying >= COUNTED_MAX ? `${whole(retrying)} or more` : whole(retrying);
+  return (
+    <tr>
+      <td className={table.wide}>
+        <span className={styles.target}>{subscription.targetUrl}</span>
+        <span className={styles.badge}>
+          <SubscriptionBadge subscription={subscription} />
+        </span>
+      </td>
+      {showsOwner && (
+        <td>
+          <Link href={`/operator/accounts/${accountId}`} className={table.link}>
+            {accountName} ({accountId})
+          </Link>
+        </td>
+      )}
+      <td>
+        <Time at={subscription.failingSince} relative />
+      </td>
+      <td>{answerOf(lastOutcome, lastStatus)}</td>
+      <td>{count}</td>
+      <td>{nextAttemptAt === undefined ? "none" : <TimeAhead at={nextAttemptAt} />}</td>
+      <td>
+        <ActingIn accountId={accountId}>
+          <div className={styles.actions}>
+            {retrying > 0 && (
+              <SendAgainButton label="Send what waits…" selection={waitingFor(subscription.id)} isSmall />
+            )}
+            <SubscriptionActions subscription={subscription} onChanged={onChanged} />
+          </div>
+        </ActingIn>
+      </td>
+    </tr>
+  );
+}

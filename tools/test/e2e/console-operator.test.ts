@@ -1,0 +1,100 @@
+import { DeliveryState } from "@posthaste/contracts/delivery";
+import { expect, test, vi } from "vitest";
+import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+
+/* Tests what an operator sees of all accounts, in a real Chromium against real parts. */
+
+const t = new ConsoleFixture();
+
+/** Lets the only delivery of an account fail at first, so that it waits for a retry. */
+async function failOnce(): Promise<number> {
+  t.receiver.answer({ kind: "status", status: 503 });
+  const id = await t.subscribe(t.receiver.url);
+  await t.deliveryOf(await t.ingest(), DeliveryState.STARTED);
+  t.receiver.answer({ kind: "status", status: 200 });
+  return id;
+}
+
+test("an operator sees another account's failing subscription, why it fails, and sends what waits", async () => {
+  await failOnce();
+  const { page } = await t.show({ token: t.stack.token, path: "/operator" });
+  await page.getByText("Answers").first().waitFor();
+  const row = page.getByRole("row", { name: new RegExp(t.receiver.url) });
+  await row.getByText(`Foxglove & Quill (${t.account.id})`).waitFor();
+  await row.getByText("Status 503").waitFor();
+  expect(await seriousProblems(page)).toEqual([]);
+  await row.getByRole("button", { name: /Send what waits/ }).click();
+  await page.getByRole("dialog").getByText("1 delivery to send.").waitFor();
+  await button(page, "Send 1").click();
+  await page.getByRole("dialog").getByText("1 sent").waitFor();
+  await button(page, "Close").click();
+  await vi.waitFor(() => expect(t.receiver.requests).toHaveLength(2), PATIENCE);
+  await expect.poll(() => row.count(), PATIENCE).toBe(0);
+}, 60_000);
+
+test("an operator acts in an account, also in a new tab and after a reload, and leaves it", async () => {
+  const id = await failOnce();
+  const { page } = await t.show({ token: t.stack.token, path: "/operator/accounts" });
+  const row = page.getByRole("row", { name: /Foxglove & Quill/ }).last();
+  await row.getByRole("button", { name: "Act in it" }).click();
+  await page.getByText("You act in Foxglove & Quill").waitFor();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await page.getByRole("link", { name: "Subscriptions", exact: true }).click();
+  await page.getByRole("link", { name: new RegExp(t.receiver.url) }).click();
+  await page.waitForURL(`**/subscriptions/${id}`);
+  await page.reload();
+  await page.getByText("You act in Foxglove & Quill").waitFor();
+  await button(page, "Pause").click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  await button(page, "Leave").click();
+  await expect.poll(() => page.getByText("You act in").count(), PATIENCE).toBe(0);
+
+  // The log names the operator's token, and the account in which it was used.
+  await page.getByRole("link", { name: "All accounts" }).click();
+  await page.getByRole("link", { name: "Audit log" }).click();
+  await page.getByLabel("Account number").fill(String(t.account.id));
+  const entry = page.getByRole("row", { name: /Pause subscription/ });
+  await entry.getByText(new RegExp(`Subscription ${id}`)).waitFor();
+  await entry.getByText(/of account \d+/).waitFor();
+  expect(await entry.getByText(`of account ${t.account.id}`).count()).toBe(0);
+  expect(await seriousProblems(page)).toEqual([]);
+}, 60_000);
+
+test("an operator makes an account, a token and a portal link, and revokes the token", async () => {
+  const { page } = await t.show({ token: t.stack.token, path: "/operator/accounts" });
+  await page.getByLabel("Name").fill("Thistle & Sons");
+  await button(page, "Create account").click();
+  await page.getByRole("heading", { name: "Thistle & Sons", level: 1 }).waitFor();
+  await page.getByText("No tokens yet").waitFor();
+  await page.getByLabel("Name").fill("billing");
+  await page.getByText("events:write").first().click();
+  await button(page, "Create token").click();
+  const secret = (await page.getByRole("status").locator("code").first().textContent()) ?? "";
+  expect(secret).toMatch(/^pht_/);
+  const { request } = page.context();
+  const session = async () =>
+    (
+      await request.post(`${t.stack.apiUrl}/posthaste.v1.SessionService/GetSession`, {
+        ...{ data: {}, headers: { authorization: `Bearer ${secret}` } },
+      })
+    ).status();
+  expect(await session()).toBe(200);
+  const row = page.getByRole("row", { name: /billing/ });
+  await row.getByRole("button", { name: "Revoke" }).click();
+  await button(page, "Revoke token").click();
+  await row.getByText("revoked").waitFor();
+  expect(await session()).toBe(401);
+
+  await button(page, "Create portal link").click();
+  const link = (await page.getByRole("status").locator("code").last().textContent()) ?? "";
+  expect(link).toContain("/portal#phl_");
+  const portal = await t.show({ path: link.replace(t.stack.apiUrl, "") });
+  await portal.page.getByText("Thistle & Sons").waitFor();
+  expect(await portal.page.getByRole("link", { name: "All accounts" }).count()).toBe(0);
+}, 60_000);
+
+test("a page of an operator is not found by anyone else", async () => {
+  const { page } = await t.show({ token: t.account.token, path: "/operator" });
+  await page.getByRole("heading", { name: "Page not found" }).waitFor();
+  expect(await page.getByRole("link", { name: "All accounts" }).count()).toBe(0);
+});
