@@ -94,7 +94,14 @@ test("an operator makes an account, a token and a portal link, and revokes the t
 }, 60_000);
 
 test("a page of an operator is not found by anyone else", async () => {
-  const { page } = await t.show({ token: t.account.token, path: "/operator" });
+  const { token } = t.stack;
+  const created = await fetch(`${t.stack.apiUrl}/posthaste.v1.AccountService/CreateToken`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ accountId: t.account.id, name: "developer", scopes: ["deliveries:read"] }),
+  });
+  const { secret } = (await created.json()) as { secret: string };
+  const { page } = await t.show({ token: secret, path: "/operator" });
   await page.getByRole("heading", { name: "Page not found" }).waitFor();
   expect(await page.getByRole("link", { name: "All accounts" }).count()).toBe(0);
 });

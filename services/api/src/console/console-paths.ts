@@ -11,6 +11,12 @@ export const CONSOLE_PATHS = [
   "/subscriptions/:id",
   "/event-types",
   "/event-types/:code",
+  "/events",
+  "/events/:id",
   "/recover",
   "/inbox",
+  "/operator",
+  "/operator/accounts",
+  "/operator/accounts/:id",
+  "/operator/audit",
 ] as const;

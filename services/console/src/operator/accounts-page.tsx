@@ -110,7 +110,7 @@ function Row({ state }: { state: AccountState }) {
       <td>
         {countUpTo(portalSessions)} open, {countUpTo(portalLinks)} links
       </td>
-      <td>
+      <td className={table.action}>
         <SwitchButton to={account.id}>Act in it</SwitchButton>
       </td>
     </tr>

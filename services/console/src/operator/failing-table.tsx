@@ -113,7 +113,7 @@ function Row(props: { one: FailingSubscription; showsOwner: boolean; onChanged()
       <td>{answerOf(lastOutcome, lastStatus)}</td>
       <td>{count}</td>
       <td>{nextAttemptAt === undefined ? "none" : <TimeAhead at={nextAttemptAt} />}</td>
-      <td>
+      <td className={table.action}>
         <ActingIn accountId={accountId}>
           <div className={styles.actions}>
             {retrying > 0 && (

@@ -81,7 +81,7 @@ function Row({ subscription }: { subscription: Subscription }) {
         <Time at={failingSince} relative />
       </td>
       {can("deliveries:write") && (
-        <td>
+        <td className={table.action}>
           <SendAgainButton label="Send what waits…" selection={waitingFor(id)} isSmall />
         </td>
       )}
