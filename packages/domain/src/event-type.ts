@@ -3,6 +3,14 @@ import { type NamesByLength, nearestNames } from "./nearest-names.ts";
 /** Matches every event type that platforms ingest, including future ones, but no operational event types. */
 export const ALL_EVENT_TYPES = "*";
 
+/** A field of a snapshot by whose value events are found. */
+export type EventTypeKey = {
+  /** A JSON Pointer (RFC 6901), such as `/InvoiceNumber`. */
+  readonly pointer: string;
+  /** True: the index keeps its values so that only a holder of the sealing keys can look for one. */
+  readonly sensitive: boolean;
+};
+
 /** An event type of the catalogue. */
 export type EventType = {
   /** The unique code, such as `invoice_sent`. */
@@ -13,6 +21,8 @@ export type EventType = {
   readonly schema: Readonly<Record<string, unknown>>;
   /** A sample snapshot: the item of the array that receivers get. */
   readonly sample: Readonly<Record<string, unknown>>;
+  /** The fields by whose values its events are found; at most 8. */
+  readonly keys: readonly EventTypeKey[];
   /** Posthaste itself raises this event: it cannot be ingested, and `*` does not match it. */
   readonly operational?: true;
 };

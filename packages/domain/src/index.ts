@@ -28,9 +28,16 @@ export {
   parseEventData,
 } from "./event-data.ts";
 export { type EventKey, matchesKey, parsePointer } from "./event-key.ts";
-export { ALL_EVENT_TYPES, type EventType, unknownEventTypeMessage } from "./event-type.ts";
+export { ALL_EVENT_TYPES, type EventType, type EventTypeKey, unknownEventTypeMessage } from "./event-type.ts";
 export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export { createFairQueue, type FairQueue } from "./fair-queue.ts";
+export {
+  EVENT_TYPE_KEYS_MAX,
+  KEY_VALUE_BYTES_MAX,
+  type KeyValue,
+  readKeyValues,
+  requireKeys,
+} from "./key-values.ts";
 export { type NamesByLength, namesByLength, nearestNames } from "./nearest-names.ts";
 export { hasNumberText, noteNumberTexts, numberText } from "./number-texts.ts";
 export {

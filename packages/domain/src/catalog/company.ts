@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { id, list, object, snapshotSchema, text, url } from "./snapshot-schema.ts";
+import { id, keys, list, object, snapshotSchema, text, url } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Company", ["CompanyID", "CompanyName"], {
   CompanyID: id("The company's ID."),
@@ -36,23 +36,28 @@ const sample = {
   Contacts: [{ ContactID: 902, Email: "ada@foxglove-quill.example" }],
 };
 
+const IDENTIFYING = keys("CompanyID");
+
 export const COMPANY_EVENTS: readonly EventType[] = [
   {
     code: "company_created",
     description: "A company was added.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, Contacts: [] },
   },
   {
     code: "company_deleted",
     description: "A company was deleted; the snapshot is its last state.",
     schema,
+    keys: IDENTIFYING,
     sample,
   },
   {
     code: "company_updated",
     description: "A company was changed.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, BillingAddress: "14 Harbour Lane" },
   },
 ];

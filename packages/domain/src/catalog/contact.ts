@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { id, reference, snapshotSchema, text } from "./snapshot-schema.ts";
+import { id, keys, reference, sensitiveKeys, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Contact", ["ContactID"], {
   ContactID: id("The contact's ID."),
@@ -27,18 +27,22 @@ const sample = {
   TimeZone: "Europe/London",
 };
 
+const IDENTIFYING = [...keys("ContactID", "CompanyIDFK"), ...sensitiveKeys("Email")];
+
 export const CONTACT_EVENTS: readonly EventType[] = [
-  { code: "contact_created", description: "A contact was added.", schema, sample },
+  { code: "contact_created", description: "A contact was added.", schema, keys: IDENTIFYING, sample },
   {
     code: "contact_deleted",
     description: "A contact was deleted; the snapshot is its last state.",
     schema,
+    keys: IDENTIFYING,
     sample,
   },
   {
     code: "contact_updated",
     description: "A contact was changed.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, Mobile: "+44 7700 900000", PositionTitle: "Head of Finance" },
   },
 ];

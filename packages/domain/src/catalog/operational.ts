@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { id, type Property, snapshotSchema, text, time, url } from "./snapshot-schema.ts";
+import { id, keys, type Property, snapshotSchema, text, time, url } from "./snapshot-schema.ts";
 
 /*
  * The operational event types: what Posthaste reports to an account. Only Posthaste raises them, `*` does not
@@ -77,6 +77,7 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
     code: "delivery_exhausted",
     description: "A delivery failed on every attempt and will not be retried.",
     schema: deliverySchema,
+    keys: keys("DeliveryID", "EventID", "SubscriptionID"),
     sample: {
       DeliveryID: "dlv_01jdh2m7v0q4x8r3n5t6w9y1zb",
       EventID: "evt_01jdh2m7tz8k3v5b7c9d1f3g5h",
@@ -94,6 +95,7 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
     description:
       "A subscription kept failing and was disabled; its deliveries are parked until it is resumed.",
     schema: subscriptionSchema,
+    keys: keys("SubscriptionID"),
     sample: subscription,
     operational: true,
   },
@@ -101,6 +103,7 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
     code: "subscription_ended",
     description: "A receiver answered 410, which ended the subscription.",
     schema: subscriptionSchema,
+    keys: keys("SubscriptionID"),
     sample: {
       ...subscription,
       State: "ended",
@@ -114,6 +117,7 @@ export const OPERATIONAL_EVENTS: readonly EventType[] = [
     code: "subscription_recovered",
     description: "A subscription that had been failing delivered successfully again.",
     schema: subscriptionSchema,
+    keys: keys("SubscriptionID"),
     sample: { ...subscription, State: "active", Reason: "a delivery succeeded" },
     operational: true,
   },

@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { date, flag, id, reference, snapshotSchema, text } from "./snapshot-schema.ts";
+import { date, flag, id, keys, reference, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Project", ["ProjectID", "Title"], {
   ProjectID: id("The project's ID."),
@@ -23,18 +23,22 @@ const sample = {
   isArchived: false,
 };
 
+const IDENTIFYING = keys("ProjectID", "CompanyIDFK");
+
 export const PROJECT_EVENTS: readonly EventType[] = [
-  { code: "project_created", description: "A project was added.", schema, sample },
+  { code: "project_created", description: "A project was added.", schema, keys: IDENTIFYING, sample },
   {
     code: "project_deleted",
     description: "A project was deleted; the snapshot is its last state.",
     schema,
+    keys: IDENTIFYING,
     sample,
   },
   {
     code: "project_updated",
     description: "A project was changed.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, ProjectStatusCode: "COMPLETED", isArchived: true },
   },
 ];

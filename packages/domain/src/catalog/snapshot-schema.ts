@@ -1,4 +1,6 @@
-/** Builders for the schemas of the built-in catalogue. */
+import type { EventTypeKey } from "../event-type.ts";
+
+/** Builders for the schemas and keys of the built-in catalogue. */
 
 export type Property = Readonly<Record<string, unknown>> & { readonly description: string };
 
@@ -53,4 +55,13 @@ export function snapshotSchema(
     required,
     properties,
   };
+}
+
+/** Makes fields of a snapshot keys, by their names: what identifies it, and what it belongs to. */
+export function keys(...names: readonly string[]): EventTypeKey[] {
+  return names.map((name) => ({ pointer: `/${name}`, sensitive: false }));
+}
+/** The same for personal data. */
+export function sensitiveKeys(...names: readonly string[]): EventTypeKey[] {
+  return keys(...names).map(({ pointer }) => ({ pointer, sensitive: true }));
 }

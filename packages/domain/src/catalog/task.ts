@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { date, flag, id, list, reference, snapshotSchema, text } from "./snapshot-schema.ts";
+import { date, flag, id, keys, list, reference, snapshotSchema, text } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Task", ["TaskID", "Title"], {
   TaskID: id("The task's ID."),
@@ -32,18 +32,22 @@ const sample = {
   Tags: ["print", "urgent"],
 };
 
+const IDENTIFYING = keys("TaskID", "ProjectIDFK");
+
 export const TASK_EVENTS: readonly EventType[] = [
-  { code: "task_created", description: "A task was added.", schema, sample },
+  { code: "task_created", description: "A task was added.", schema, keys: IDENTIFYING, sample },
   {
     code: "task_deleted",
     description: "A task was deleted; the snapshot is its last state.",
     schema,
+    keys: IDENTIFYING,
     sample,
   },
   {
     code: "task_updated",
     description: "A task was changed.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, TaskStatusCode: "COMPLETED", PercentComplete: 100, isCompleteStatus: true },
   },
 ];

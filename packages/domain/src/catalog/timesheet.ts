@@ -1,5 +1,5 @@
 import type { EventType } from "../event-type.ts";
-import { date, flag, id, reference, snapshotSchema, text, time } from "./snapshot-schema.ts";
+import { date, flag, id, keys, reference, snapshotSchema, text, time } from "./snapshot-schema.ts";
 
 const schema = snapshotSchema("Timesheet entry", ["TimeSheetEntryID", "Duration", "EntryDate"], {
   TimeSheetEntryID: id("The entry's ID."),
@@ -31,18 +31,22 @@ const sample = {
   DateUpdated: "2026-03-02T16:05:00Z",
 };
 
+const IDENTIFYING = keys("TimeSheetEntryID", "ProjectIDFK", "UserIDFK");
+
 export const TIMESHEET_EVENTS: readonly EventType[] = [
-  { code: "timesheet_created", description: "Time was entered.", schema, sample },
+  { code: "timesheet_created", description: "Time was entered.", schema, keys: IDENTIFYING, sample },
   {
     code: "timesheet_deleted",
     description: "A timesheet entry was deleted; the snapshot is its last state.",
     schema,
+    keys: IDENTIFYING,
     sample,
   },
   {
     code: "timesheet_updated",
     description: "A timesheet entry was changed.",
     schema,
+    keys: IDENTIFYING,
     sample: { ...sample, TimeSheetEntryApprovalStatusCode: "APPROVED", DateUpdated: "2026-03-03T08:00:00Z" },
   },
 ];

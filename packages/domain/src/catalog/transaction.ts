@@ -3,6 +3,7 @@ import {
   amount,
   date,
   id,
+  keys,
   list,
   object,
   reference,
@@ -83,49 +84,70 @@ const bill = {
   CompanyName: "Northwind Paper Supplies",
 };
 
+const IDENTIFYING = keys("TransactionID", "InvoiceNumber", "CompanyIDFK");
+
 export const TRANSACTION_EVENTS: readonly EventType[] = [
-  { code: "bill_created", description: "A bill was added.", schema: billSchema, sample: bill },
+  {
+    code: "bill_created",
+    description: "A bill was added.",
+    schema: billSchema,
+    keys: IDENTIFYING,
+    sample: bill,
+  },
   {
     code: "bill_updated",
     description: "A bill was changed.",
     schema: billSchema,
+    keys: IDENTIFYING,
     sample: { ...bill, TransactionStatusCode: "PAID", Balance: 0 },
   },
   {
     code: "estimate_created",
     description: "An estimate was added.",
     schema: estimateSchema,
+    keys: IDENTIFYING,
     sample: estimate,
   },
   {
     code: "estimate_deleted",
     description: "An estimate was deleted; the snapshot is its last state.",
     schema: estimateSchema,
+    keys: IDENTIFYING,
     sample: estimate,
   },
   {
     code: "estimate_updated",
     description: "An estimate was changed.",
     schema: estimateSchema,
+    keys: IDENTIFYING,
     sample: { ...estimate, TransactionStatusCode: "ACCEPTED" },
   },
-  { code: "invoice_created", description: "An invoice was added.", schema: invoiceSchema, sample: invoice },
+  {
+    code: "invoice_created",
+    description: "An invoice was added.",
+    schema: invoiceSchema,
+    keys: IDENTIFYING,
+    sample: invoice,
+  },
   {
     code: "invoice_deleted",
     description: "An invoice was deleted; the snapshot is its last state.",
     schema: invoiceSchema,
+    keys: IDENTIFYING,
     sample: invoice,
   },
   {
     code: "invoice_sent",
     description: "An invoice was sent to the client.",
     schema: invoiceSchema,
+    keys: IDENTIFYING,
     sample: { ...invoice, TransactionStatusCode: "SENT", DateSent: "2026-03-02T09:30:00Z" },
   },
   {
     code: "invoice_updated",
     description: "An invoice was changed or paid.",
     schema: invoiceSchema,
+    keys: IDENTIFYING,
     sample: { ...invoice, TransactionStatusCode: "PAID", DateSent: "2026-03-02T09:30:00Z", Balance: 0 },
   },
 ];
