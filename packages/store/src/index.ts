@@ -107,6 +107,8 @@ export { getEvent, type StoredEvent } from "./ingest/events.ts";
 export type { EventToIngest, IngestCall, IngestedEvent, InTurn } from "./ingest/ingest-call.ts";
 export { ingestEvents } from "./ingest/ingest-events.ts";
 export { createIngest } from "./ingest/ingest-group.ts";
+export { hashKeyValues } from "./ingest/key-hashes.ts";
+export { type EventSummary, listEvents } from "./ingest/list-events.ts";
 export { resendDelivery } from "./ingest/resend-delivery.ts";
 export {
   endSubscription,

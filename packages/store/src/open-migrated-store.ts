@@ -30,6 +30,8 @@ export async function openMigratedStore(options: StoreOptions, log: Log): Promis
       throw new StartError(`the database lacks ${pending.join(", ")}: run npm run migrate`);
     }
     await openNewestSecret(store);
+    // Opened now, so that a missing key shows before it is needed, and made now if there is none.
+    await store.keySecret();
     const clearText = clearTextWarning(store);
     if (clearText !== undefined) log.warn("database.clear_text", { warning: clearText });
     const warning = await durabilityWarning(store);

@@ -1,26 +1,30 @@
-import { type DeliveryId, EMPTY_LINE, type Pace, type SubscriptionId } from "@posthaste/domain";
+import { DAY_MS, type DeliveryId, EMPTY_LINE, type Pace, type SubscriptionId } from "@posthaste/domain";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AttemptToRecord, recordAttempts } from "../src/attempts/record-attempt.ts";
 import {
   claimDeliveries,
   closeStore,
+  createIngest,
   deferReconcile,
+  hashKeyValues,
   markStarted,
   openStore,
   parkDelivery,
   pauseSubscription,
   resumeSubscription,
+  retain,
   type Store,
   takeTurn,
 } from "../src/index.ts";
-import { attempt, type Bench, benchOn, drainAll, NOW } from "./fixture.ts";
+import { attempt, type Bench, benchOn, drainAll, keyed, NOW } from "./fixture.ts";
 import { randomFrom } from "./random-from.ts";
 
 /*
  * Two workers record groups of attempts, claim, take turns and park at the same time, on the same few
  * subscriptions. Every transaction locks in the order of `lock-rows.ts`, so none is ever rolled back for a
- * deadlock. Before they did, these tests counted several dozen.
+ * deadlock. Before they did, these tests counted several dozen. The keys of events lie in the order of their
+ * values, so those of new events are written beside those of events that retention deletes.
  */
 
 const SUBSCRIPTIONS = 6;
@@ -149,5 +153,33 @@ describe("on MySQL, two workers that share subscriptions", () => {
     expect(recorded.length).toBeGreaterThan(SUBSCRIPTIONS * EVENTS);
     const lines = await store.db.selectFrom("turns").select("retry_line_us").execute();
     expect(lines.some((line) => line.retry_line_us !== EMPTY_LINE)).toBe(true);
+  });
+
+  test("ingest events with the same keys, while others with them are deleted, without a deadlock", async () => {
+    const { store, accountId, ingest } = bench;
+    const values = [..."abcd"].map((value) => keyed(value));
+    for (let n = 0; n < EVENTS; n++) await ingest({ keyed: values });
+    const [left = store, right = store] = workers;
+    const later = NOW + DAY_MS;
+    const [ingestLeft, ingestRight] = [createIngest(left), createIngest(right)];
+    const call = async (n: number) => {
+      const keyHashes = await hashKeyValues(store, accountId, [keyed(`${n % 3}`), ...values]);
+      const event = { eventType: "invoice_sent", data: Buffer.from("{}"), idempotencyKey: null };
+      const events = Array.from({ length: GROUP }, () => ({ ...event, keyHashes }));
+      return { accountId, now: later, deliveriesMax: 10, events };
+    };
+    const retainAll = async (worker: Store) => {
+      for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+        ({ cursor } = await retain(worker, { kind: "events", before: later, cursor }));
+      }
+    };
+    const calls = await Promise.all(Array.from({ length: 40 }, (_, n) => call(n)));
+    await Promise.all([
+      ...calls.map((one, n) => (n % 2 === 0 ? ingestLeft : ingestRight)(one)),
+      ...workers.map(retainAll),
+    ]);
+    expect(deadlocks).toEqual([]);
+    const rows = await store.db.selectFrom("event_keys").select("event_id").execute();
+    expect(rows).toHaveLength(calls.length * GROUP * 5);
   });
 });

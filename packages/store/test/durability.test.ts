@@ -1,9 +1,16 @@
 import { type Log, silentLog } from "@posthaste/runtime";
-import { createTestStore, type OwnMysqlServer, startOwnMysql, type TestStore } from "@posthaste/testkit";
+import {
+  createTestStore,
+  type OwnMysqlServer,
+  startOwnMysql,
+  TEST_SECRET_KEYS,
+  type TestStore,
+} from "@posthaste/testkit";
 import { sql } from "kysely";
 import { afterEach, expect, test } from "vitest";
-import { closeStore, durabilityWarning, openMigratedStore } from "../src/index.ts";
+import { closeStore, durabilityWarning, openMigratedStore, parseSealingKeys } from "../src/index.ts";
 
+const secretKeys = parseSealingKeys(TEST_SECRET_KEYS);
 let server: OwnMysqlServer | undefined;
 let database: TestStore | undefined;
 afterEach(async () => {
@@ -16,7 +23,7 @@ afterEach(async () => {
 async function warningsOn(url: string): Promise<unknown[]> {
   const lines: unknown[] = [];
   const log: Log = { ...silentLog, warn: (event, fields) => void lines.push({ event, ...fields }) };
-  await closeStore(await openMigratedStore({ url }, log));
+  await closeStore(await openMigratedStore({ url, secretKeys }, log));
   return lines;
 }
 

@@ -13,7 +13,12 @@ import {
 } from "../src/index.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 
-const TEXTS = { description: "A parcel was sent.", schemaJson: "{}", sampleJson: '{"a": "é"}' };
+const TEXTS = {
+  description: "A parcel was sent.",
+  schemaJson: "{}",
+  sampleJson: '{"a": "é"}',
+  keys: [{ pointer: "/é", sensitive: true }],
+};
 
 onEachDatabase("an event type", (bench) => {
   const create = (owner: AccountId | "shared", code = "parcel_sent", over: Partial<typeof TEXTS> = {}) =>
@@ -26,7 +31,7 @@ onEachDatabase("an event type", (bench) => {
     const created = await create(accountId);
     expect(created).toMatchObject({ code: "parcel_sent", shared: false, version: 1, archivedAt: null });
     expect(await listEventTypes(store, accountId, { limit: 10 })).toMatchObject([
-      { id: created.id, version: 1 },
+      { id: created.id, version: 1, keys: TEXTS.keys },
     ]);
     expect(await readEventType(store, { id: created.id, version: 1 })).toEqual({
       ...TEXTS,

@@ -1,4 +1,4 @@
-import type { AccountId, DeliveryId, EventId, SubscriptionId } from "@posthaste/domain";
+import type { AccountId, DeliveryId, EventId, KeyValue, SubscriptionId } from "@posthaste/domain";
 import { createTestStore, failedAttempt, recordAttempt, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, describe } from "vitest";
 import {
@@ -7,6 +7,7 @@ import {
   createAccount,
   createSubscription,
   drainSubscription,
+  hashKeyValues,
   type IngestedEvent,
   ingestEvents,
   type ListByAccount,
@@ -35,6 +36,8 @@ export type Bench = {
     eventType?: string;
     json?: string;
     key?: string | null;
+    /** The values at the event's keys. Default: none. */
+    keyed?: readonly KeyValue[];
     deliveriesMax?: number;
     now?: number;
     through?: Store;
@@ -75,8 +78,9 @@ export async function benchOn({ store, url }: TestStore): Promise<Bench> {
       }),
     async ingest(options = {}) {
       const json = options.json ?? '{"a":1}';
+      const owner = options.accountId ?? accountId;
       const [event] = await ingestEvents(options.through ?? store, {
-        accountId: options.accountId ?? accountId,
+        accountId: owner,
         now: options.now ?? NOW,
         deliveriesMax: options.deliveriesMax ?? 1_000,
         events: [
@@ -84,6 +88,7 @@ export async function benchOn({ store, url }: TestStore): Promise<Bench> {
             eventType: options.eventType ?? "invoice_sent",
             data: Buffer.from(json),
             idempotencyKey: options.key ?? null,
+            keyHashes: await hashKeyValues(store, owner, options.keyed ?? []),
           },
         ],
       });
@@ -137,6 +142,9 @@ export async function recordAccepted(store: Store, deliveryId: DeliveryId, now =
     now,
   });
 }
+
+/** A value at a key of an event. */
+export const keyed = (value: string, sensitive = false): KeyValue => ({ value, sensitive });
 
 /** Returns an event's deliveries, by subscription, straight from the table. */
 export async function deliveriesOf(store: Store, eventId: EventId) {

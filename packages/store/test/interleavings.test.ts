@@ -17,7 +17,7 @@ import {
   resendDelivery,
   type Store,
 } from "../src/index.ts";
-import { type Bench, idsIn, NOW, onEachDatabase } from "./fixture.ts";
+import { type Bench, idsIn, keyed, NOW, onEachDatabase } from "./fixture.ts";
 import { randomFrom } from "./random-from.ts";
 
 /*
@@ -44,12 +44,18 @@ type World = {
   readonly random: () => number;
 };
 
+/** Ingests one of the events, perhaps again. Its keys are those that all have, and one that it has alone. */
+async function ingestNth(bench: Bench, n: number, through: Store): Promise<unknown> {
+  const event = { json: `{"n":${n}}`, key: `event ${n}`, keyed: [keyed("all"), keyed(`${n}`, true)] };
+  return await bench.ingest({ ...event, deliveriesMax: 2, through });
+}
+
 type Step = (world: World, store: Store) => Promise<unknown>;
 
 const STEPS: readonly Step[] = [
   async ({ bench, random }, store) => {
     const n = Math.floor(random() * EVENTS);
-    return await bench.ingest({ json: `{"n":${n}}`, key: `event ${n}`, deliveriesMax: 2, through: store });
+    return await ingestNth(bench, n, store);
   },
   async (_, store) => {
     const fanouts = idsIn(await listFanouts(store, { limit: EVENTS }));
@@ -157,13 +163,15 @@ onEachDatabase("whatever creates deliveries, in any order and at once", (bench) 
           await expectOneOpenEach(store, seed);
         }
         for (let n = 0; n < EVENTS; n++) {
-          await world.bench.ingest({ json: `{"n":${n}}`, key: `event ${n}`, deliveriesMax: 2 });
+          await ingestNth(world.bench, n, store);
         }
         await finish(world);
         await expectOneOpenEach(store, seed);
 
         const events = await store.db.selectFrom("events").select("id").execute();
         expect(events).toHaveLength(EVENTS);
+        const keys = await store.db.selectFrom("event_keys").select("event_id").execute();
+        expect(keys.map((row) => row.event_id).sort()).toEqual(events.flatMap(({ id }) => [id, id]).sort());
         const created = await store.db
           .selectFrom("delivery_changes as c")
           .innerJoin("deliveries as d", "d.id", "c.delivery_id")

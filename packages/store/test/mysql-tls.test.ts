@@ -11,6 +11,7 @@ import {
   runStatement,
   startOwnMysql,
   startTcpProxy,
+  TEST_SECRET_KEYS,
   type TestStore,
 } from "@posthaste/testkit";
 import { Kysely, sql } from "kysely";
@@ -20,6 +21,7 @@ import {
   isStoreAway,
   openMigratedStore,
   openStore,
+  parseSealingKeys,
   pingStore,
   type Store,
 } from "../src/index.ts";
@@ -92,9 +94,10 @@ async function open(url: string): Promise<Store> {
 /** Returns the sentence with which a service refuses to start, and the lines that it warns with. */
 async function startOn(url: string): Promise<{ refusal: string | undefined; warnings: string[] }> {
   const warnings: string[] = [];
+  const secretKeys = parseSealingKeys(TEST_SECRET_KEYS);
   const log: Log = { ...silentLog, warn: (event) => void warnings.push(event) };
   try {
-    stores.push(await openMigratedStore({ url, deadlines: DEADLINES }, log));
+    stores.push(await openMigratedStore({ url, secretKeys, deadlines: DEADLINES }, log));
     return { refusal: undefined, warnings };
   } catch (error) {
     expect(error).toMatchObject({ name: "StartError" });

@@ -128,7 +128,7 @@ describe.each(["sqlite", "mysql"] as const)("with %s", (database) => {
     const access = createAccess(t.store, () => Date.now(), limitsFrom(readConfig(LIMIT_SETTINGS, {})));
     const types = createOwnerTypes({ store: t.store, ...access }, () => clockMs);
     const before = types.of(t.accountId);
-    const row = { id: 1, code: "parcel_0", shared: false, createdAt: 1, archivedAt: null };
+    const row = { id: 1, code: "parcel_0", shared: false, keys: [], createdAt: 1, archivedAt: null };
     types.changed(t.accountId, { ...row, version: 3 });
     // An older one that comes late changes nothing.
     types.changed(t.accountId, { ...row, version: 2 });

@@ -25,6 +25,7 @@ test.each([
   ["statistics", "StatisticsService/GetStatistics", {}],
   ["deliveries", "DeliveryService/ListDeliveries", { eventType: "invoice_sent" }],
   ["deliveries", "StatisticsService/GetStatistics", {}],
+  ["event_keys", "DeliveryService/ListEvents", { keyValue: "4711" }],
 ])("while one account's reads of %s by %s take long, another one ingests", async (table, rpc, request) => {
   const reads: Promise<{ status: number }>[] = [];
   await whileLocked(t.databaseUrl, [table], async () => {

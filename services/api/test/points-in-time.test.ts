@@ -34,6 +34,8 @@ const calls = () => {
   return {
     created_from: (time: Time) => deliveries.listDeliveries({ createdFrom: time }, { headers }),
     created_before: (time: Time) => deliveries.listDeliveries({ createdBefore: time }, { headers }),
+    "created_from of events": (time: Time) => deliveries.listEvents({ createdFrom: time }, { headers }),
+    "created_before of events": (time: Time) => deliveries.listEvents({ createdBefore: time }, { headers }),
     since: (time: Time) => deliveries.recoverDeliveries({ since: time, dryRun: true }, { headers }),
     until: (time: Time) => deliveries.recoverDeliveries({ since, until: time, dryRun: true }, { headers }),
     expires_at: async (time: Time) => {

@@ -71,7 +71,8 @@ test(
     const main = join(ROOT, "services/operator/dist/main.js");
     const env = { DATABASE_URL: stack.databaseUrl, POSTHASTE_SECRET_KEYS: `${SECOND},${FIRST}` };
     const { stdout } = spawnSync(process.execPath, [main, "reseal"], { env, encoding: "utf8" });
-    expect(stdout).toBe("secrets resealed with the first key: 1\n");
+    // The subscription's keys, and the secret of sensitive keys.
+    expect(stdout).toBe("secrets resealed with the first key: 2\n");
     await step(SECOND);
     expect(logged()).not.toMatch(/"(delivery\.faulted|delivery\.waits|request\.faulted)"/);
   },

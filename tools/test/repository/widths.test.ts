@@ -30,6 +30,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   portal_links: "the count stops at 1,000",
   recoveries: "at most ten of an account",
   retrying: "the count stops at 10,000",
+  data_bytes: "of a snapshot, at most 1,048,576",
   pending: "the count stops at 10,000",
   started: "the count stops at 10,000",
   parked: "the count stops at 10,000",

@@ -1,4 +1,4 @@
-import { type AccountId, Refusal } from "@posthaste/domain";
+import { type AccountId, type EventTypeKey, Refusal } from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
 import { auditedTime, enter, OF_INSTALLATION } from "../audit/audit.ts";
@@ -31,6 +31,8 @@ export type StoredEventType = {
   readonly shared: boolean;
   /** The latest version, from 1. */
   readonly version: number;
+  /** Those of the latest version. */
+  readonly keys: readonly EventTypeKey[];
   readonly createdAt: number;
   readonly archivedAt: number | null;
 };
@@ -43,10 +45,14 @@ export type EventTypeVersion = {
   readonly schemaJson: string;
   /** JSON as its author wrote it. */
   readonly sampleJson: string;
+  readonly keys: readonly EventTypeKey[];
   readonly storedAt: number;
 };
 
-type Texts = Pick<EventTypeVersion, "description" | "schemaJson" | "sampleJson">;
+type Texts = Pick<EventTypeVersion, "description" | "schemaJson" | "sampleJson"> & {
+  /** Default: none. */
+  readonly keys?: readonly EventTypeKey[];
+};
 type Owner = AccountId | "shared";
 
 /**
@@ -74,6 +80,7 @@ export async function createEventType(
           created_at: now,
           updated_at: now,
           archived_at: null,
+          keys_json: keysJson(input),
         })
         .executeTakeFirstOrThrow();
       const id = Number(insertId);
@@ -108,7 +115,12 @@ export async function updateEventType(
   return await transact(store, async (tx) => {
     const { numUpdatedRows } = await tx
       .updateTable("event_types")
-      .set({ version: basedOn + 1, bytes: bytesOf(input), updated_at: now })
+      .set({
+        version: basedOn + 1,
+        bytes: bytesOf(input),
+        updated_at: now,
+        keys_json: keysJson(input),
+      })
       .where("id", "=", id)
       .where("version", "=", basedOn)
       .where("archived_at", "is", null)
@@ -207,8 +219,9 @@ async function addVersion(
   owner: Owner,
   id: number,
   version: number,
-  { description, schemaJson, sampleJson, now }: Texts & { now: number },
+  texts: Texts & { now: number },
 ): Promise<EventTypeVersion> {
+  const { description, schemaJson, sampleJson, keys = [], now } = texts;
   await tx
     .insertInto("event_type_versions")
     .values({
@@ -219,9 +232,10 @@ async function addVersion(
       schema_json: schemaJson,
       sample_json: sampleJson,
       created_at: now,
+      keys_json: keysJson(texts),
     })
     .execute();
-  return { version, description, schemaJson, sampleJson, storedAt: now };
+  return { version, description, schemaJson, sampleJson, keys, storedAt: now };
 }
 
 /**
@@ -253,8 +267,8 @@ async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
   );
 }
 
-function bytesOf({ description, schemaJson, sampleJson }: Texts): number {
-  const texts = Buffer.byteLength(description + schemaJson + sampleJson);
+function bytesOf({ description, schemaJson, sampleJson, ...keys }: Texts): number {
+  const texts = Buffer.byteLength(description + schemaJson + sampleJson + (keysJson(keys) ?? ""));
   return ENTRY_BYTES + texts + VALUE_BYTES * valuesIn(JSON.parse(schemaJson));
 }
 
@@ -284,6 +298,7 @@ function storedOf(row: Selectable<Tables["event_types"]>): StoredEventType {
     code: row.code,
     shared: row.account_id === SHARED,
     version: row.version,
+    keys: keysOf(row),
     createdAt: row.created_at,
     archivedAt: row.archived_at,
   };
@@ -295,6 +310,15 @@ function versionOf(row: Selectable<Tables["event_type_versions"]>): EventTypeVer
     description: row.description,
     schemaJson: row.schema_json,
     sampleJson: row.sample_json,
+    keys: keysOf(row),
     storedAt: row.created_at,
   };
+}
+
+function keysJson({ keys = [] }: Pick<Texts, "keys">): string | null {
+  return keys.length === 0 ? null : JSON.stringify(keys);
+}
+
+function keysOf({ keys_json: json }: { keys_json: string | null }): EventTypeKey[] {
+  return json === null ? [] : (JSON.parse(json) as EventTypeKey[]);
 }

@@ -21,7 +21,8 @@ export type Indexes = {
     | "deliveries_overdue";
   delivery_changes: "delivery_changes_in_order" | "delivery_changes_by_batch";
   erasures: "erasures_unstarted";
-  events: "events_by_account";
+  event_keys: "event_keys_by_event";
+  events: "events_by_account" | "events_by_type";
   fanouts: "fanouts_by_account";
   recoveries: "recoveries_unstarted";
   subscriptions:

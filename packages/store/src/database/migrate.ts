@@ -23,6 +23,7 @@ import { up as urlOfAttempts } from "./migrations/0013-url-of-attempts.ts";
 import { up as replayInOrder } from "./migrations/0014-replay-in-order.ts";
 import { up as provenHosts } from "./migrations/0015-proven-hosts.ts";
 import { up as recoveriesOfWaiting } from "./migrations/0016-recoveries-of-waiting.ts";
+import { up as eventKeys } from "./migrations/0017-event-keys.ts";
 import { up as auditLog } from "./migrations/0018-audit-log.ts";
 import { up as resumedAt } from "./migrations/0019-resumed-at.ts";
 import { up as failingSubscriptions } from "./migrations/0020-failing-subscriptions.ts";
@@ -47,6 +48,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0014-replay-in-order": replayInOrder,
   "0015-proven-hosts": provenHosts,
   "0016-recoveries-of-waiting": recoveriesOfWaiting,
+  "0017-event-keys": eventKeys,
   "0018-audit-log": auditLog,
   "0019-resumed-at": resumedAt,
   "0020-failing-subscriptions": failingSubscriptions,

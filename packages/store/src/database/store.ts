@@ -7,6 +7,7 @@ import { mysqlSeam } from "./dialect/mysql.ts";
 import { readMysqlUrl } from "./dialect/mysql-url.ts";
 import type { Seam } from "./dialect/seam.ts";
 import { sqliteSeam } from "./dialect/sqlite.ts";
+import { createKeySecret } from "./key-secret.ts";
 import { createSealer, type Sealer, type SealingKeys } from "./sealer.ts";
 import type { Tables } from "./tables.ts";
 
@@ -15,6 +16,8 @@ export type Store = {
   readonly db: Kysely<Tables>;
   readonly seam: Seam;
   readonly sealer: Sealer;
+  /** See {@link createKeySecret}. It takes a connection, so nobody asks for it within a transaction. */
+  readonly keySecret: () => Promise<Buffer>;
   /** Maximum connections: how many statements the database answers at once. */
   readonly connections: number;
   /** See {@link pingStore}. */
@@ -52,7 +55,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     else await seam.ping();
   };
   const connections = SQLITE_URL.test(options.url) ? 1 : (options.poolSize ?? POOL_SIZE_DEFAULT);
-  return { db, seam, sealer, connections, ping: boundPing(ask, deadlines.pingMs) };
+  const keySecret = createKeySecret({ db, sealer });
+  return { db, seam, sealer, keySecret, connections, ping: boundPing(ask, deadlines.pingMs) };
 }
 
 /**

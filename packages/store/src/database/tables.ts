@@ -23,17 +23,21 @@ import type {
   TokenId,
 } from "@posthaste/domain";
 import type { Generated } from "kysely";
+import type { EventTables } from "./event-tables.ts";
 
 /**
  * The tables as they are stored. Row types stay inside this package. Columns that end in `_at`, `_after` or
- * `_until` are epoch milliseconds. 1 means yes and 0 means no.
+ * `_until` are epoch milliseconds. 1 means yes and 0 means no. Event types and events are in
+ * `event-tables.ts`.
  */
-export type Tables = {
+export type Tables = EventTables & {
   /** One row. */
   installation: {
     id: number;
     /** Part of every name in Temporal. Empty: the database is older than these ids. */
     installation_id: InstallationId;
+    /** The secret of sensitive keys' hashes, sealed; null: none was needed yet. */
+    key_secret: Generated<Buffer | null>;
   };
   accounts: {
     id: Generated<AccountId>;
@@ -44,32 +48,6 @@ export type Tables = {
     lane: Generated<Lane | null>;
     /** When its erasure was requested. Since then, nothing is stored for it; null: never. */
     erased_at: Generated<number | null>;
-    created_at: number;
-  };
-  /** Event types defined at run time, each as of its latest version. */
-  event_types: {
-    id: Generated<number>;
-    /** {@link SHARED_OWNER}: shared by all accounts. */
-    account_id: AccountId;
-    code: string;
-    /** The latest version, from 1. */
-    version: number;
-    /** Size of the latest version's texts; the catalogue's size is bounded. */
-    bytes: number;
-    created_at: number;
-    updated_at: number;
-    archived_at: number | null;
-  };
-  /** Append-only. */
-  event_type_versions: {
-    event_type_id: number;
-    account_id: AccountId;
-    version: number;
-    description: string;
-    /** JSON. */
-    schema_json: string;
-    /** JSON, formatted as its author wrote it. */
-    sample_json: string;
     created_at: number;
   };
   tokens: {
@@ -243,36 +221,6 @@ export type Tables = {
     removed_at: number | null;
     /** A hash of account, URL and event type while the row is live, else null. No two live rows share one. */
     live_key: Buffer | null;
-  };
-  events: {
-    id: EventId;
-    account_id: AccountId;
-    event_type: string;
-    /** The snapshot's bytes as ingested. A BLOB, because a JSON column would rewrite them. */
-    data: Buffer;
-    created_at: number;
-  };
-  idempotency_keys: {
-    account_id: AccountId;
-    /** SHA-256 of the key: the databases disagree on whether trailing spaces count. */
-    key_hash: Buffer;
-    content_hash: Buffer;
-    event_id: EventId;
-    delivery_count: number;
-    created_at: number;
-  };
-  /** Fan-outs that one ingest call could not finish. Normally empty. */
-  fanouts: {
-    event_id: EventId;
-    account_id: AccountId;
-    event_type: string;
-    as_of_at: number;
-    /** The largest `subscription_event_types.id` as of ingest. */
-    as_of_row: number;
-    /** The last subscription of the account whose URL was served or examined; 0: none yet. */
-    after_subscription_id: SubscriptionId;
-    /** 1: a delivery was created, so the event is counted. */
-    has_delivery: number;
   };
   /** Recoveries of failed deliveries, and replays of events. */
   recoveries: {

@@ -2,6 +2,7 @@ import type { AccountId, SubscriptionId } from "@posthaste/domain";
 import { enter } from "../audit/audit.ts";
 import { BY_PROGRAM, type By } from "../audit/by.ts";
 import { newEventId } from "../database/ids.ts";
+import { insertRows } from "../database/insert-rows.ts";
 import type { Store } from "../database/store.ts";
 import { transact } from "../database/transact.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
@@ -22,6 +23,8 @@ export async function createTestDelivery(
     subscriptionId: SubscriptionId;
     eventType: string;
     data: Uint8Array;
+    /** By which the event is found; see `key-hashes.ts`. Default: none. */
+    keyHashes?: readonly Buffer[];
     now: number;
     by?: By;
   },
@@ -44,6 +47,12 @@ export async function createTestDelivery(
         created_at: now,
       })
       .execute();
+    const keys = (input.keyHashes ?? []).map((hash) => ({
+      account_id: accountId,
+      value_hash: hash,
+      event_id: eventId,
+    }));
+    await insertRows(tx, "event_keys", keys);
     const match = { subscriptionId, parks: false, targetHash: subscription.target_hash } as const;
     const row = { ...deliveryRow({ accountId, eventId, eventType, now }, match), test: 1 };
     await insertDeliveries(tx, [row], "tested");

@@ -5,6 +5,8 @@ export type EventToIngest = {
   /** The bytes of the snapshot, JSON, as receivers get them. */
   readonly data: Uint8Array;
   readonly idempotencyKey: string | null;
+  /** By which it is found; see `key-hashes.ts`. Default: none. */
+  readonly keyHashes?: readonly Buffer[];
 };
 
 export type IngestedEvent = {

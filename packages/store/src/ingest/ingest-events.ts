@@ -15,6 +15,7 @@ import {
   type Planned,
   planCall,
   TOO_WIDE,
+  weightOf,
 } from "./plan-ingest.ts";
 
 export type IngestBounds = { readonly rowsMax: number; readonly callRowsMax: number };
@@ -62,9 +63,9 @@ export async function ingestEventsIn(
  * A call that needs a row which another transaction holds (its account, or one of its keys) is settled as
  * held, and stores nothing.
  *
- * @param bounds.rowsMax events and deliveries after which further calls are left out
- * @param bounds.callRowsMax maximum events and deliveries of a call; one with more stores nothing, and its
- *   result is {@link TOO_WIDE}. One with contents to compare stores nothing, either: {@link Uncompared}
+ * @param bounds.rowsMax rows, as {@link weightOf} counts them, after which further calls are left out
+ * @param bounds.callRowsMax maximum rows of a call; one with more stores nothing, and its result is
+ *   {@link TOO_WIDE}. One with contents to compare stores nothing, either: {@link Uncompared}
  * @param heldKeys the keys that earlier runs of the transaction found to be held. Default: none
  * @returns the result of each call, in their order
  */
@@ -96,14 +97,14 @@ export async function ingestCallsIn(
 }
 
 /** Returns how many rows keep the other calls of a plan waiting. */
-function rowCount({ rows: { events, deliveries }, readInVain }: IngestPlan): number {
-  return events.length + deliveries.length + readInVain;
+function rowCount({ rows, readInVain }: IngestPlan): number {
+  return weightOf(rows) + readInVain;
 }
 
 async function insertAll(
   store: Store,
   tx: Tx,
-  { events, deliveries, keys, fanouts }: IngestRows,
+  { events, eventKeys, deliveries, keys, fanouts }: IngestRows,
 ): Promise<void> {
   // Keys are inserted in one order everywhere, so that transactions that share several keys do not deadlock.
   keys.sort((a, b) => a.account_id - b.account_id || a.key_hash.compare(b.key_hash));
@@ -115,6 +116,9 @@ async function insertAll(
     throw error;
   }
   await insertRows(tx, "events", events, (row) => row.data.length);
+  // In the order in which they lie, so that what is written is written side by side.
+  eventKeys.sort((a, b) => a.account_id - b.account_id || a.value_hash.compare(b.value_hash));
+  await insertRows(tx, "event_keys", eventKeys);
   await insertDeliveries(tx, deliveries, "ingested");
   await insertRows(tx, "fanouts", fanouts);
 }

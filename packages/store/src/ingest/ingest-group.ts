@@ -83,13 +83,13 @@ export function createIngest(store: Store): (ingest: IngestCall) => Promise<Inge
 /** Maximum calls per transaction. More do not make the flush measurably cheaper. */
 const GROUP_CALLS_MAX = 256;
 /**
- * Events and deliveries in a transaction after which no further call joins it: as many as are written in
- * about 50 ms.
+ * Events and deliveries in a transaction after which no further call joins it (two rows of keys count as
+ * one): as many as are written in about 50 ms.
  */
 const GROUP_ROWS_MAX = 1_000;
 /**
- * Maximum events and deliveries of a call that shares its transaction with others: a quarter of a group, so
- * that no call fills one.
+ * Maximum of such rows of a call that shares its transaction with others: a quarter of a group, so that no
+ * call fills one.
  */
 const NARROW_ROWS_MAX = 250;
 /** Maximum bytes of snapshots per transaction: as many as one batch may have. */

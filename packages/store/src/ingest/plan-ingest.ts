@@ -47,10 +47,19 @@ export type Planned = IngestedEvent[] | typeof TOO_WIDE | Uncompared;
 
 export type IngestRows = {
   readonly events: Insertable<Tables["events"]>[];
+  readonly eventKeys: Insertable<Tables["event_keys"]>[];
   readonly deliveries: Insertable<Tables["deliveries"]>[];
   readonly keys: Insertable<Tables["idempotency_keys"]>[];
   readonly fanouts: Insertable<Tables["fanouts"]>[];
 };
+
+/**
+ * Returns how many rows keep others waiting: events and deliveries, with all that is written for each. A
+ * key's row was measured to take half as long as one of these.
+ */
+export function weightOf({ events, deliveries, eventKeys }: IngestRows): number {
+  return events.length + deliveries.length + Math.ceil(eventKeys.length / 2);
+}
 
 /**
  * Begins a plan for these calls and reads which of their keys were used before.
@@ -106,7 +115,7 @@ export function hasHeldKey({ accountId, events }: IngestCall, heldKeys: Readonly
  * Plans one call: all of its rows or, if it throws, none. Everything is added to the plan at the end, so a
  * call that is refused midway leaves nothing behind.
  *
- * @param rowsMax maximum events and deliveries of the call
+ * @param rowsMax maximum rows of the call, as {@link weightOf} counts them
  * @returns {@link TOO_WIDE}: the call would have more, and nothing was planned; {@link Uncompared}: nothing
  *   was planned, either
  * @throws Refusal `unauthenticated` if the account's erasure has been requested
@@ -126,7 +135,7 @@ export async function planCall(
     addRows(plan.rows, rows);
     for (const [id, key] of used) plan.used.set(id, key);
   } else {
-    plan.readInVain += rows.events.length + rows.deliveries.length;
+    plan.readInVain += weightOf(rows);
   }
   return planned;
 }
@@ -154,10 +163,11 @@ async function planEvents(
       results.push({ eventId: before.eventId, deliveryCount: before.deliveryCount, duplicate: true });
       continue;
     }
-    const rowsLeft = rowsMax - rows.events.length - rows.deliveries.length - 1;
+    const eventId = newEventId(now);
+    addEvent(rows, { accountId, eventId, now }, event);
+    const rowsLeft = rowsMax - weightOf(rows);
     const matches = await matchesFor(store, tx, plan, { ingest, eventType, room, rowsLeft });
     if (matches === TOO_WIDE) return TOO_WIDE;
-    const eventId = newEventId(now);
     const served = matches.found.slice(0, room);
     room -= served.length;
     if (!matches.isAll || served.length < matches.found.length) {
@@ -172,13 +182,6 @@ async function planEvents(
         has_delivery: served.length > 0 ? 1 : 0,
       });
     }
-    rows.events.push({
-      id: eventId,
-      account_id: accountId,
-      event_type: eventType,
-      data: bufferOf(event.data),
-      created_at: now,
-    });
     const origin = { accountId, eventId, eventType, now, traceparent };
     for (const match of served) rows.deliveries.push(deliveryRow(origin, match));
     if (keyHash !== null) {
@@ -196,12 +199,30 @@ async function planEvents(
   return uncompared.length > 0 ? new Uncompared(uncompared) : results;
 }
 
+function addEvent(
+  rows: IngestRows,
+  { accountId, eventId, now }: { accountId: AccountId; eventId: EventId; now: number },
+  { eventType, data, keyHashes = [] }: EventToIngest,
+): void {
+  rows.events.push({
+    id: eventId,
+    account_id: accountId,
+    event_type: eventType,
+    data: bufferOf(data),
+    created_at: now,
+  });
+  for (const hash of keyHashes) {
+    rows.eventKeys.push({ account_id: accountId, value_hash: hash, event_id: eventId });
+  }
+}
+
 function newRows(): IngestRows {
-  return { events: [], deliveries: [], keys: [], fanouts: [] };
+  return { events: [], eventKeys: [], deliveries: [], keys: [], fanouts: [] };
 }
 
 function addRows(to: IngestRows, rows: IngestRows): void {
   for (const row of rows.events) to.events.push(row);
+  for (const row of rows.eventKeys) to.eventKeys.push(row);
   for (const row of rows.deliveries) to.deliveries.push(row);
   for (const row of rows.keys) to.keys.push(row);
   for (const row of rows.fanouts) to.fanouts.push(row);

@@ -1,7 +1,14 @@
-import type { AccountId, OperationalSnapshots } from "@posthaste/domain";
+import {
+  type AccountId,
+  OPERATIONAL_EVENT_TYPES,
+  type OperationalSnapshots,
+  readKeyValues,
+} from "@posthaste/domain";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
+import type { EventToIngest } from "./ingest-call.ts";
 import { ingestCallsIn, UNBOUNDED } from "./ingest-events.ts";
+import { hashesOf } from "./key-hashes.ts";
 
 /** Deliveries of one event created in its transaction. The worker's upkeep creates the others. */
 const DELIVERIES_OF_ONE = 100;
@@ -29,10 +36,18 @@ export async function raiseEvents(store: Store, tx: Tx, raised: readonly RaisedF
   const deliveriesMax = Math.min(DELIVERIES_OF_ONE, Math.floor(DELIVERIES_AT_ONCE / raised.length));
   const calls = raised.map(({ accountId, event: { type: eventType, data }, now }) => ({
     ...{ accountId, now, deliveriesMax, holdsSubscription: true },
-    events: [{ eventType, data: Buffer.from(JSON.stringify(data)), idempotencyKey: null }],
+    events: [toIngest(accountId, eventType, JSON.stringify(data))],
   }));
   for (const settled of await ingestCallsIn(store, tx, calls, UNBOUNDED)) {
     if ("error" in settled) throw settled.error;
     if ("held" in settled) throw settled.held;
   }
+}
+
+const KEYS = new Map(OPERATIONAL_EVENT_TYPES.map(({ code, keys }) => [code, keys]));
+
+function toIngest(accountId: AccountId, eventType: string, json: string): EventToIngest {
+  // None of these keys is sensitive.
+  const keyHashes = hashesOf(accountId, readKeyValues(json, KEYS.get(eventType) ?? []));
+  return { eventType, data: Buffer.from(json), idempotencyKey: null, keyHashes };
 }

@@ -1,6 +1,7 @@
 import type { ErasureId, SubscriptionId } from "@posthaste/domain";
 import { enter, OF_INSTALLATION } from "../audit/audit.ts";
 import { BY_PROGRAM, type By } from "../audit/by.ts";
+import { KEY_SECRET_CONTEXT } from "../database/key-secret.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { sealContextOf } from "../subscriptions/signing-keys.ts";
@@ -27,6 +28,7 @@ export async function resealSecrets(store: Store, resealing: Resealing): Promise
     (await resealColumn(store, "credential", resealing)) +
     (await resealColumn(store, "headers", resealing)) +
     (await resealSigningKeys(store, resealing)) +
+    (await resealKeySecret(store, resealing)) +
     (await resealErasures(store, resealing))
   );
 }
@@ -85,6 +87,21 @@ async function resealSigningKeys(store: Store, resealing: Resealing): Promise<nu
     if (rows.length < ROWS_AT_ONCE) return resealed;
     after = rows.at(-1)?.id ?? after;
   }
+}
+
+/** Reseals the secret of the hashes of sensitive values. */
+async function resealKeySecret(store: Store, resealing: Resealing): Promise<number> {
+  const { key_secret: sealed } = await store.db
+    .selectFrom("installation")
+    .select("key_secret")
+    .executeTakeFirstOrThrow();
+  const next = sealed && sealAgain(store, sealed, KEY_SECRET_CONTEXT);
+  if (!next) return 0;
+  const write: Write = async (tx) => {
+    const update = tx.updateTable("installation").set({ key_secret: next });
+    return isWritten(await update.where("key_secret", "=", sealed).execute());
+  };
+  return await writeAll(store, "installation.key_secret", [write], resealing);
 }
 
 /** Only running erasures have a sealed value. */

@@ -237,8 +237,22 @@ export async function deleteEventsAndDeliveries(
   if (some.length > 0) await tx.deleteFrom("deliveries").where("id", "in", some).execute();
   const attempts = await deleteAttemptsOf(tx, some);
   const isAll = some.length === rows.length && rows.length < DELIVERIES_AT_ONCE;
-  if (isAll) await tx.deleteFrom("events").where("id", "in", ids).execute();
+  if (isAll) {
+    await deleteKeyHashes(tx, ids);
+    await tx.deleteFrom("events").where("id", "in", ids).execute();
+  }
   return { isAll, deliveries: some.length, attempts };
+}
+
+/** Events whose keys are deleted in one statement: each has 8 at most. */
+const KEYED_AT_ONCE = 125;
+
+/** Deletes what events are found by. */
+async function deleteKeyHashes(tx: Tx, ids: readonly EventId[]): Promise<void> {
+  for (let from = 0; from < ids.length; from += KEYED_AT_ONCE) {
+    const some = ids.slice(from, from + KEYED_AT_ONCE);
+    await tx.deleteFrom("event_keys").where("event_id", "in", some).execute();
+  }
 }
 
 /** Returns the first of these deliveries, as many as have about {@link ATTEMPTS_AT_ONCE} attempts. */

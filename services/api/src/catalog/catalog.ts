@@ -63,16 +63,17 @@ export type Catalog = {
 
 const ALL_BUILT_IN = [...EVENT_TYPES, ...OPERATIONAL_EVENT_TYPES];
 const BUILT_IN = createTypes(
-  ALL_BUILT_IN.map(({ code }) => ({ code, stored: null, version: 1, archivedAt: null })),
+  ALL_BUILT_IN.map(({ code, keys }) => ({ code, stored: null, version: 1, keys, archivedAt: null })),
 );
 const BUILT_IN_TEXTS: ReadonlyMap<string, CatalogTexts> = new Map(
-  ALL_BUILT_IN.map(({ code, description, schema, sample }) => [
+  ALL_BUILT_IN.map(({ code, description, schema, sample, keys }) => [
     code,
     {
       version: 1,
       description,
       schemaJson: JSON.stringify(schema),
       sampleJson: JSON.stringify(sample),
+      keys,
       storedAt: null,
     },
   ]),

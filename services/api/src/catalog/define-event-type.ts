@@ -1,5 +1,13 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { EVENT_TYPES, isOperational, plainText, Refusal, requireUnicode } from "@posthaste/domain";
+import {
+  EVENT_TYPES,
+  type EventTypeKey,
+  isOperational,
+  plainText,
+  Refusal,
+  requireKeys,
+  requireUnicode,
+} from "@posthaste/domain";
 import {
   archiveEventType,
   type By,
@@ -46,6 +54,7 @@ export async function defineEventType(
     description: string;
     schema: JsonObject;
     sampleJson: string;
+    keys: readonly EventTypeKey[];
     shared: boolean;
     by: By;
   },
@@ -58,11 +67,12 @@ export async function defineEventType(
       field: "code",
     });
   }
+  requireKeys(wanted.keys, "keys");
   const texts = await checkTexts(schemaThreads, caller, wanted);
   const owner = shared ? "shared" : caller.accountId;
   const stored = await createEventType(store, { owner, code, ...texts, now: now(), by });
-  const { id, version, createdAt, archivedAt } = stored;
-  const type = { id, code, shared, version, createdAt, archivedAt };
+  const { id, version, keys, createdAt, archivedAt } = stored;
+  const type = { id, code, shared, version, keys, createdAt, archivedAt };
   catalog.changed(owner, type);
   return [entryOf(type), stored];
 }
@@ -80,10 +90,12 @@ export async function redefineEventType(
     description: string | undefined;
     schema: JsonObject | undefined;
     sampleJson: string | undefined;
+    keys: readonly EventTypeKey[] | undefined;
     allowBreaking: boolean;
     by: By;
   },
 ): Promise<Defined> {
+  if (wanted.keys !== undefined) requireKeys(wanted.keys, "keys.keys");
   for (let run = 1; run <= RUNS_MAX; run++) {
     const { entry, stored, owner } = await requireChangeable(catalog, caller, wanted.code);
     if (entry.archivedAt !== null) {
@@ -99,12 +111,13 @@ export async function redefineEventType(
       description: wanted.description ?? before.description,
       schema: wanted.schema ?? (JSON.parse(before.schemaJson) as JsonObject),
       sampleJson: wanted.sampleJson ?? before.sampleJson,
+      keys: wanted.keys ?? before.keys,
       schemaBefore: isCompared ? before.schemaJson : undefined,
     });
     const { id, version: basedOn } = stored;
     const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now(), by: wanted.by });
     if (version !== undefined) {
-      const changed = { ...stored, version: version.version };
+      const changed = { ...stored, version: version.version, keys: version.keys };
       catalog.changed(owner, changed);
       return [entryOf(changed), version];
     }
@@ -171,6 +184,7 @@ async function checkTexts(
     description: string;
     schema: JsonObject;
     sampleJson: string;
+    keys: readonly EventTypeKey[];
     /** The schema of the version before, if its receivers must be able to read this one. */
     schemaBefore?: string | undefined;
   },
@@ -178,11 +192,11 @@ async function checkTexts(
   const description = plainText(texts.description, "description", DESCRIPTION_CHARS_MAX);
   const schemaJson = structJson(texts.schema, "schema");
   requireBytes(schemaJson, "schema", SCHEMA_BYTES_MAX);
-  const { sampleJson, schemaBefore } = texts;
+  const { sampleJson, keys, schemaBefore } = texts;
   requireUnicode(sampleJson, "sample_json");
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
   await threads.define(token.accountId, { schemaJson, sampleJson, schemaBefore });
-  return { description, schemaJson, sampleJson };
+  return { description, schemaJson, sampleJson, keys };
 }
 
 function requireBytes(text: string, field: string, bytesMax: number): void {

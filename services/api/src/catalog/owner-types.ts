@@ -1,4 +1,4 @@
-import type { AccountId, NamesByLength } from "@posthaste/domain";
+import type { AccountId, EventTypeKey, NamesByLength } from "@posthaste/domain";
 import { listEventTypes, type Store, type StoredEventType } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
 import type { CostlyReads } from "../access/costly-reads.ts";
@@ -11,6 +11,8 @@ export type CatalogEntry = {
   readonly stored: StoredEventType | null;
   /** The latest version, from 1. */
   readonly version: number;
+  /** The fields by whose values its events are found. */
+  readonly keys: readonly EventTypeKey[];
   /** Null if the type is not archived. */
   readonly archivedAt: number | null;
 };
@@ -117,8 +119,8 @@ async function readTypes(
 }
 
 export function entryOf(stored: StoredEventType): CatalogEntry {
-  const { code, version, archivedAt } = stored;
-  return { code, stored, version, archivedAt };
+  const { code, version, keys, archivedAt } = stored;
+  return { code, stored, version, keys, archivedAt };
 }
 
 export function createTypes(first: Iterable<CatalogEntry> = []): Types {

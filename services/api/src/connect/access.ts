@@ -73,6 +73,7 @@ const RPCS: Readonly<Record<string, Readonly<Record<string, Rpc>>>> = {
     listDeliveries: ["deliveries:read", "many"],
     listAttempts: ["deliveries:read", "few"],
     getEvent: ["deliveries:read", "few"],
+    listEvents: ["deliveries:read", "many"],
     retryDelivery: ["deliveries:write", "few"],
     resendDelivery: ["deliveries:write", "few"],
     cancelDelivery: ["deliveries:write", "few"],

@@ -1,7 +1,7 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventTypeSchema, SchemaCheck as ProtoSchemaCheck } from "@posthaste/contracts/event_catalog";
-import { SCHEMA_CHECKS, type SchemaCheck } from "@posthaste/domain";
+import { type EventTypeKey, SCHEMA_CHECKS, type SchemaCheck } from "@posthaste/domain";
 import type { CatalogEntry, CatalogTexts } from "../catalog/catalog.ts";
 import { enumOf, nameOf } from "./enum-of.ts";
 
@@ -16,6 +16,11 @@ export function schemaCheckFrom(check: ProtoSchemaCheck): SchemaCheck {
   return nameOf(PROTO_SCHEMA_CHECKS, check) ?? "OFF";
 }
 
+/** Keeps the fields of the contract's message that are ours. */
+export function keyFrom({ pointer, sensitive }: EventTypeKey): EventTypeKey {
+  return { pointer, sensitive };
+}
+
 export function eventTypeTo(entry: CatalogEntry, texts: CatalogTexts) {
   const { code, stored, archivedAt } = entry;
   return create(EventTypeSchema, {
@@ -23,6 +28,7 @@ export function eventTypeTo(entry: CatalogEntry, texts: CatalogTexts) {
     description: texts.description,
     schema: JSON.parse(texts.schemaJson) as JsonObject,
     sampleJson: texts.sampleJson,
+    keys: texts.keys.map(keyFrom),
     version: texts.version,
     builtIn: stored === null,
     shared: stored === null || stored.shared,

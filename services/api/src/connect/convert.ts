@@ -11,6 +11,7 @@ import {
   AttemptSchema,
   DeliveryChangeSchema,
   DeliverySchema,
+  EventSummarySchema,
   GetEventResponseSchema,
   DeliveryState as ProtoDeliveryState,
   LeftOutReason as ProtoLeftOutReason,
@@ -49,6 +50,7 @@ import {
   type Delivery,
   type DeliveryChange,
   type Erasure,
+  type EventSummary,
   FAILED_STATES,
   type Recovery,
   type SigningKey,
@@ -201,6 +203,10 @@ export function eventTo(event: StoredEvent) {
     dataJson: Buffer.from(event.data).toString("utf8"),
     createdAt: timestampFromMs(event.createdAt),
   });
+}
+
+export function eventSummaryTo({ id, eventType, createdAt, dataBytes }: EventSummary) {
+  return create(EventSummarySchema, { id, eventType, createdAt: timestampFromMs(createdAt), dataBytes });
 }
 
 export function recoveryTo(recovery: Recovery, names: Names) {

@@ -1,11 +1,10 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "@posthaste/contracts/delivery";
-import { type DeliveryId, type EventId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { type DeliveryId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   cancelDelivery,
   type Delivery,
   getDelivery,
-  getEvent,
   listAttempts,
   listDeliveries,
   requestRetry,
@@ -17,8 +16,9 @@ import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
 import { byOf, callerOf } from "./call-values.ts";
-import { attemptTo, changeTo, deliveryTo, eventTo } from "./convert.ts";
+import { attemptTo, changeTo, deliveryTo } from "./convert.ts";
 import { deliveryFilterFrom, traitsFrom } from "./delivery-filters.ts";
+import { eventCalls } from "./event-calls.ts";
 import { page, partialPage } from "./page.ts";
 import { recoveryCalls, recoveryNamed } from "./recovery-calls.ts";
 
@@ -44,6 +44,7 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
   const shown = showTo(parts);
   return {
     ...recoveryCalls(parts),
+    ...eventCalls(parts),
     ...actionCalls(parts),
 
     async *watchDeliveries({ subscriptionId, cursor }, context) {
@@ -88,17 +89,6 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
       const attempts = found(await listAttempts(store, { accountId, deliveryId }), deliveryId, "delivery_id");
       const delivery = found(await getDelivery(store, { accountId, id: deliveryId }), deliveryId);
       return { attempts: attempts.map(attemptTo), planned: plannedAttempts(delivery) };
-    },
-
-    async getEvent(request, context) {
-      const { accountId } = callerOf(context);
-      const event = await getEvent(store, { accountId, id: request.id as EventId });
-      if (event === undefined) {
-        throw new Refusal("not_found", `this account has no event ${JSON.stringify(request.id)}`, {
-          field: "id",
-        });
-      }
-      return eventTo(event);
     },
   };
 }

@@ -10,7 +10,7 @@ import {
 } from "../catalog/define-event-type.ts";
 import { requireEventType } from "../catalog/require-event-type.ts";
 import { byOf, callerOf, OVER, turnOf } from "./call-values.ts";
-import { eventTypeTo, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
+import { eventTypeTo, keyFrom, schemaCheckFrom, schemaCheckTo } from "./convert-event-type.ts";
 
 export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof EventCatalogService> {
   const { catalog, store, now } = editor;
@@ -42,13 +42,15 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
 
     async createEventType(request, context) {
       const { code, description, schema = {}, sampleJson, shared } = request;
-      const wanted = { code, description, schema, sampleJson, shared, by: byOf(context) };
+      const keys = request.keys.map(keyFrom);
+      const wanted = { code, description, schema, sampleJson, keys, shared, by: byOf(context) };
       return { eventType: eventTypeTo(...(await defineEventType(editor, callerOf(context), wanted))) };
     },
 
     async updateEventType(request, context) {
       const { code, description, schema, sampleJson, allowBreaking } = request;
-      const wanted = { code, description, schema, sampleJson, allowBreaking, by: byOf(context) };
+      const keys = request.keys?.keys.map(keyFrom);
+      const wanted = { code, description, schema, sampleJson, keys, allowBreaking, by: byOf(context) };
       return { eventType: eventTypeTo(...(await redefineEventType(editor, callerOf(context), wanted))) };
     },
 

@@ -4,9 +4,17 @@ import {
   parseEventData,
   plainText,
   Refusal,
+  readKeyValues,
   requireUnicode,
 } from "@posthaste/domain";
-import type { EventToIngest, IngestCall, IngestedEvent, InTurn } from "@posthaste/store";
+import {
+  type EventToIngest,
+  hashKeyValues,
+  type IngestCall,
+  type IngestedEvent,
+  type InTurn,
+  type Store,
+} from "@posthaste/store";
 import { requireIngestible } from "../catalog/require-event-type.ts";
 import { checkEvents, type EventChecks, type EventToCheck } from "../catalog/schema/check-events.ts";
 import type { Violation } from "../catalog/schema/violations.ts";
@@ -29,6 +37,7 @@ export type AcceptedEvent = IngestedEvent & { readonly warnings: readonly Violat
 
 /** The dependencies of {@link ingest}. */
 export type IngestParts = EventChecks & {
+  readonly store: Store;
   /** Stores the events of one call, all or none. */
   readonly ingest: (call: IngestCall & { readonly inTurn: InTurn }) => Promise<IngestedEvent[]>;
   /** Maximum deliveries created within one call; the worker creates the rest. */
@@ -58,17 +67,14 @@ export async function ingest(
   incoming: readonly IncomingEvent[],
   { chargedTo, inTurn, traceparent, signal }: IngestOptions,
 ): Promise<AcceptedEvent[]> {
+  const { store, catalog } = parts;
   // Snapshots are checked in the turn in which the call was decoded, so before anything is waited for.
   const checked = incoming.map((event) => ({ event, ...check(event) }));
   const events: (EventToIngest & EventToCheck)[] = [];
   for (const { event, ...fields } of checked) {
-    const entry = await requireIngestible(
-      parts.catalog,
-      accountId,
-      event.eventType,
-      `${event.path}event_type`,
-    );
-    events.push({ ...fields, entry, eventType: entry.code });
+    const entry = await requireIngestible(catalog, accountId, event.eventType, `${event.path}event_type`);
+    const keyHashes = await hashKeyValues(store, accountId, readKeyValues(fields.json, entry.keys));
+    events.push({ ...fields, entry, eventType: entry.code, keyHashes });
   }
   const warnings = await checkEvents(parts, accountId, events, { chargedTo, signal });
   const results = await parts.ingest({

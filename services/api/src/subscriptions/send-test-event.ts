@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AccountId, ALL_EVENT_TYPES, isTerminal, Refusal, type SubscriptionId } from "@posthaste/domain";
+import {
+  type AccountId,
+  ALL_EVENT_TYPES,
+  isTerminal,
+  Refusal,
+  readKeyValues,
+  type SubscriptionId,
+} from "@posthaste/domain";
 import {
   type Attempt,
   type By,
@@ -7,6 +14,7 @@ import {
   type Delivery,
   getDelivery,
   getSubscription,
+  hashKeyValues,
   listAttempts,
   type Store,
 } from "@posthaste/store";
@@ -54,6 +62,7 @@ export async function sendTestEvent(
     subscriptionId: wanted.id,
     eventType: type.code,
     data,
+    keyHashes: await hashKeyValues(store, accountId, readKeyValues(data.toString("utf8"), type.keys)),
     now: now(),
     by: wanted.by,
   });

@@ -30,6 +30,7 @@ const ANSWERED = {
   lists: {
     "SubscriptionService/ListSubscriptions": "takes no id: lists only the caller's subscriptions",
     "DeliveryService/ListDeliveries": "its ids are filters: lists only the caller's deliveries",
+    "DeliveryService/ListEvents": "its values are filters: lists only the caller's events",
     "DeliveryService/WatchDeliveries": "its id is a filter: shows only the caller's deliveries",
     "DeliveryService/ListRecoveries": "takes no id: lists only the caller's recoveries",
     "EventCatalogService/ListEventTypes": "takes no id: lists the shared types and the caller's",

@@ -32,6 +32,7 @@ export const FIRST = {
   targetUrl: "https://first.example/hook",
   eventType: "invoice_sent",
   dataJson: '{"InvoiceNumber":"INV-1"}',
+  invoiceNumber: "INV-1",
   idempotencyKey: "inv-1-sent",
   /** The code of the first account's event type; other accounts may use the same code. */
   ownCode: "parcel_sent",

@@ -50,6 +50,12 @@ const SESSION = [
   `set session wait_timeout = ${SILENT_CLIENT_S}`,
 ];
 
+/**
+ * This collation ignores spaces at the end. MySQL and MariaDB have none in common that does not, and a change
+ * would rebuild every table and index.
+ */
+const TABLE_END = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
 /** MySQL ≥ 8 or MariaDB ≥ 10.6. Uses only what both support. */
 export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: Deadlines): Seam {
   const server = driverOptions(address);
@@ -102,9 +108,9 @@ export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: De
       longText: "LONGTEXT",
       bytes: "LONGBLOB",
       hash: "BINARY(32)",
-      // This collation ignores spaces at the end. MySQL and MariaDB have none in common that does not, and a
-      // change would rebuild every table and index.
-      tableEnd: "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+      halfHash: "BINARY(16)",
+      tableEnd: TABLE_END,
+      clusteredTableEnd: TABLE_END,
     },
   };
 }

@@ -93,8 +93,12 @@ export type ColumnTypes = {
   readonly bytes: string;
   /** A SHA-256 hash. */
   readonly hash: string;
+  /** The first half of one. */
+  readonly halfHash: string;
   /** The text after a table's closing parenthesis. */
   readonly tableEnd: string;
+  /** The same for a table whose rows lie in the order of its primary key, as all do on MySQL. */
+  readonly clusteredTableEnd: string;
 };
 
 /** Maximum depth of the search; a longer chain of causes is a cycle. */

@@ -91,7 +91,9 @@ export function sqliteSeam(path: string, disk?: LogDisk): Seam {
       longText: "TEXT",
       bytes: "BLOB",
       hash: "BLOB",
+      halfHash: "BLOB",
       tableEnd: "STRICT",
+      clusteredTableEnd: "STRICT, WITHOUT ROWID",
     },
   };
 }

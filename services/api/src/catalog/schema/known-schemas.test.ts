@@ -7,13 +7,20 @@ const [A, B] = [1, 2] as AccountId[] as [AccountId, AccountId];
 
 /** Only texts are read. */
 const catalog = {
-  texts: async () => ({ version: 1, description: "", schemaJson: "{}", sampleJson: "{}", storedAt: 1 }),
+  texts: async () => ({
+    version: 1,
+    description: "",
+    schemaJson: "{}",
+    sampleJson: "{}",
+    keys: [],
+    storedAt: 1,
+  }),
 } as Partial<Catalog> as Catalog;
 
 let ids = 0;
 const typeOf = (shared = false): CatalogEntry => {
   ids += 1;
-  const type = { code: `type_${ids}`, version: 1, archivedAt: null };
+  const type = { code: `type_${ids}`, version: 1, keys: [], archivedAt: null };
   return { ...type, stored: { ...type, id: ids, shared, createdAt: 1 } };
 };
 const types = (count: number) => Array.from({ length: count }, () => typeOf());

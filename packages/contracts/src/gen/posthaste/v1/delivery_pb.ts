@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL0AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkSEQoJcmVzZW5kX29mGBAgASgJEhMKC3JlY292ZXJ5X2lkGBEgASgFEhMKC3RyYWNlcGFyZW50GBIgASgJIokDCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgdvdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEgoKYWNjZXB0YW5jZRgFIAEoCRIOCgZzdGF0dXMYBiABKAUSLgoQcmVzcG9uc2VfaGVhZGVycxgHIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXISFQoNcmVzcG9uc2VfYm9keRgIIAEoDBIaChJyZXNwb25zZV90cnVuY2F0ZWQYCSABKAgSDwoHYWRkcmVzcxgKIAEoCRIOCgZkZXRhaWwYCyABKAkSEgoKdGFyZ2V0X3VybBgMIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYDSADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkwKDlBsYW5uZWRBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKD0dldEV2ZW50UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJ1ChBHZXRFdmVudFJlc3BvbnNlEgoKAmlkGAEgASgJEhIKCmV2ZW50X3R5cGUYAiABKAkSEQoJZGF0YV9qc29uGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KEkdldERlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJSChNHZXREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhEKCXJlc2VudF9hcxgCIAEoCSLyAwoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIdCghldmVudF9pZBgCIAEoCUILukgIcgYYQLoBASASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEEh8KCmV2ZW50X3R5cGUYCCABKAlCC7pICHIGGEC6AQEgEjoKCG91dGNvbWVzGAkgAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAogAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCyABKAVCCbpIBhoEGA4oABIcCgtyZWNvdmVyeV9pZBgMIAEoBUIHukgEGgIoACJdChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEioKCmRlbGl2ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKE0xpc3RBdHRlbXB0c1JlcXVlc3QSIgoLZGVsaXZlcnlfaWQYASABKAlCDbpICnIIEAEYQLoBASAibgoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdBItCgdwbGFubmVkGAIgAygLMhwucG9zdGhhc3RlLnYxLlBsYW5uZWRBdHRlbXB0IjEKFFJldHJ5RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIyChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiMgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkIKFkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiUwoWV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIlgKF1dhdGNoRGVsaXZlcmllc1Jlc3BvbnNlEi0KB2NoYW5nZXMYASADKAsyHC5wb3N0aGFzdGUudjEuRGVsaXZlcnlDaGFuZ2USDgoGY3Vyc29yGAIgASgJIpQCCg5EZWxpdmVyeUNoYW5nZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhcKD3N1YnNjcmlwdGlvbl9pZBgEIAEoBRIqCgVzdGF0ZRgFIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEisKDGxhc3Rfb3V0Y29tZRgHIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAggASgFEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKB0xlZnRPdXQSKwoGcmVhc29uGAEgASgOMhsucG9zdGhhc3RlLnYxLkxlZnRPdXRSZWFzb24SDQoFY291bnQYAiABKAMiiwUKCFJlY292ZXJ5EgoKAmlkGAEgASgFEigKBGtpbmQYAiABKA4yGi5wb3N0aGFzdGUudjEuUmVjb3ZlcnlLaW5kEhcKD3N1YnNjcmlwdGlvbl9pZBgDIAEoBRIqCgVzdGF0ZRgEIAEoDjIbLnBvc3RoYXN0ZS52MS5SZWNvdmVyeVN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgHIAEoCBIXCg9yYXRlX3Blcl9zZWNvbmQYCCABKAUSEAoIZXhhbWluZWQYCSABKAMSDAoEbWFkZRgKIAEoAxIQCghsZWZ0X291dBgLIAEoAxIOCgZwYXJrZWQYDCABKAMSLgoKY3JlYXRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA8gASgJEioKC2xlZnRfb3V0X2J5GBAgAygLMhUucG9zdGhhc3RlLnYxLkxlZnRPdXQSKwoGc3RhdGVzGBEgAygOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGUSEwoLZXZlbnRfdHlwZXMYEiADKAkSJwoIb3V0Y29tZXMYEyADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRIQCghzdGF0dXNlcxgUIAMoBRIUCgxhdHRlbXB0c19taW4YFSABKAUSEAoIZXZlbnRfaWQYFiABKAki4gMKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAEkQKBnN0YXRlcxgGIAMoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQhe6SBSSAREQBRgBIguCAQgQASAAIAEgBxIpCgtldmVudF90eXBlcxgHIAMoCUIUukgRkgEOEDIiCnIIEAEYQLoBASASOgoIb3V0Y29tZXMYCCADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZUIRukgOkgELEBQiB4IBBBABIAASIwoIc3RhdHVzZXMYCSADKAVCEbpIDpIBCxAyIgcaBRjXBChkEh8KDGF0dGVtcHRzX21pbhgKIAEoBUIJukgGGgQYDigAEh0KCGV2ZW50X2lkGAsgASgJQgu6SAhyBhhAugEBICJFChlSZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IvYBChNSZXBsYXlFdmVudHNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAASKQoLZXZlbnRfdHlwZXMYBiADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBCruAQoNTGVmdE91dFJlYXNvbhIfChtMRUZUX09VVF9SRUFTT05fVU5TUEVDSUZJRUQQABIgChxMRUZUX09VVF9SRUFTT05fQUxSRUFEWV9TRU5UEAESHAoYTEVGVF9PVVRfUkVBU09OX0FDQ0VQVEVEEAISFwoTTEVGVF9PVVRfUkVBU09OX0RVRRADEiYKIkxFRlRfT1VUX1JFQVNPTl9TVUJTQ1JJUFRJT05fRU5ERUQQBBIYChRMRUZUX09VVF9SRUFTT05fVEVTVBAFEiEKHUxFRlRfT1VUX1JFQVNPTl9FVkVOVF9ERUxFVEVEEAYymAsKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJOCghHZXRFdmVudBIdLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlcXVlc3QaHi5wb3N0aGFzdGUudjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJlCg9XYXRjaERlbGl2ZXJpZXMSJC5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBMAESZAoRUmVjb3ZlckRlbGl2ZXJpZXMSJi5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLlJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USVQoMUmVwbGF5RXZlbnRzEiEucG9zdGhhc3RlLnYxLlJlcGxheUV2ZW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVzcG9uc2USVwoLR2V0UmVjb3ZlcnkSIC5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldFJlY292ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0UmVjb3ZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdFJlY292ZXJpZXNSZXNwb25zZSIDkAIBEl0KDVBhdXNlUmVjb3ZlcnkSIi5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlc3BvbnNlIgOQAgISYAoOUmVzdW1lUmVjb3ZlcnkSIy5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc3VtZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5DYW5jZWxSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL0AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkSEQoJcmVzZW5kX29mGBAgASgJEhMKC3JlY292ZXJ5X2lkGBEgASgFEhMKC3RyYWNlcGFyZW50GBIgASgJIokDCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgdvdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEgoKYWNjZXB0YW5jZRgFIAEoCRIOCgZzdGF0dXMYBiABKAUSLgoQcmVzcG9uc2VfaGVhZGVycxgHIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXISFQoNcmVzcG9uc2VfYm9keRgIIAEoDBIaChJyZXNwb25zZV90cnVuY2F0ZWQYCSABKAgSDwoHYWRkcmVzcxgKIAEoCRIOCgZkZXRhaWwYCyABKAkSEgoKdGFyZ2V0X3VybBgMIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYDSADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkwKDlBsYW5uZWRBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKD0dldEV2ZW50UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJ1ChBHZXRFdmVudFJlc3BvbnNlEgoKAmlkGAEgASgJEhIKCmV2ZW50X3R5cGUYAiABKAkSEQoJZGF0YV9qc29uGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpcCChFMaXN0RXZlbnRzUmVxdWVzdBIfCgpldmVudF90eXBlGAEgASgJQgu6SAhyBhhAugEBIBIwCgxjcmVhdGVkX2Zyb20YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCglrZXlfdmFsdWUYBCABKAlCCLpIBXIDKIACEiEKD2lkZW1wb3RlbmN5X2tleRgFIAEoCUIIukgFcgMY/wESHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEInIKDEV2ZW50U3VtbWFyeRIKCgJpZBgBIAEoCRISCgpldmVudF90eXBlGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmRhdGFfYnl0ZXMYBCABKAUiWQoSTGlzdEV2ZW50c1Jlc3BvbnNlEioKBmV2ZW50cxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5FdmVudFN1bW1hcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi8KEkdldERlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJSChNHZXREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhEKCXJlc2VudF9hcxgCIAEoCSLyAwoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIdCghldmVudF9pZBgCIAEoCUILukgIcgYYQLoBASASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEEh8KCmV2ZW50X3R5cGUYCCABKAlCC7pICHIGGEC6AQEgEjoKCG91dGNvbWVzGAkgAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAogAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCyABKAVCCbpIBhoEGA4oABIcCgtyZWNvdmVyeV9pZBgMIAEoBUIHukgEGgIoACJdChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEioKCmRlbGl2ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKE0xpc3RBdHRlbXB0c1JlcXVlc3QSIgoLZGVsaXZlcnlfaWQYASABKAlCDbpICnIIEAEYQLoBASAibgoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdBItCgdwbGFubmVkGAIgAygLMhwucG9zdGhhc3RlLnYxLlBsYW5uZWRBdHRlbXB0IjEKFFJldHJ5RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIyChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiMgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkIKFkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiUwoWV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIlgKF1dhdGNoRGVsaXZlcmllc1Jlc3BvbnNlEi0KB2NoYW5nZXMYASADKAsyHC5wb3N0aGFzdGUudjEuRGVsaXZlcnlDaGFuZ2USDgoGY3Vyc29yGAIgASgJIpQCCg5EZWxpdmVyeUNoYW5nZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhcKD3N1YnNjcmlwdGlvbl9pZBgEIAEoBRIqCgVzdGF0ZRgFIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEisKDGxhc3Rfb3V0Y29tZRgHIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAggASgFEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKB0xlZnRPdXQSKwoGcmVhc29uGAEgASgOMhsucG9zdGhhc3RlLnYxLkxlZnRPdXRSZWFzb24SDQoFY291bnQYAiABKAMiiwUKCFJlY292ZXJ5EgoKAmlkGAEgASgFEigKBGtpbmQYAiABKA4yGi5wb3N0aGFzdGUudjEuUmVjb3ZlcnlLaW5kEhcKD3N1YnNjcmlwdGlvbl9pZBgDIAEoBRIqCgVzdGF0ZRgEIAEoDjIbLnBvc3RoYXN0ZS52MS5SZWNvdmVyeVN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgHIAEoCBIXCg9yYXRlX3Blcl9zZWNvbmQYCCABKAUSEAoIZXhhbWluZWQYCSABKAMSDAoEbWFkZRgKIAEoAxIQCghsZWZ0X291dBgLIAEoAxIOCgZwYXJrZWQYDCABKAMSLgoKY3JlYXRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA8gASgJEioKC2xlZnRfb3V0X2J5GBAgAygLMhUucG9zdGhhc3RlLnYxLkxlZnRPdXQSKwoGc3RhdGVzGBEgAygOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGUSEwoLZXZlbnRfdHlwZXMYEiADKAkSJwoIb3V0Y29tZXMYEyADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRIQCghzdGF0dXNlcxgUIAMoBRIUCgxhdHRlbXB0c19taW4YFSABKAUSEAoIZXZlbnRfaWQYFiABKAki4gMKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAEkQKBnN0YXRlcxgGIAMoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQhe6SBSSAREQBRgBIguCAQgQASAAIAEgBxIpCgtldmVudF90eXBlcxgHIAMoCUIUukgRkgEOEDIiCnIIEAEYQLoBASASOgoIb3V0Y29tZXMYCCADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZUIRukgOkgELEBQiB4IBBBABIAASIwoIc3RhdHVzZXMYCSADKAVCEbpIDpIBCxAyIgcaBRjXBChkEh8KDGF0dGVtcHRzX21pbhgKIAEoBUIJukgGGgQYDigAEh0KCGV2ZW50X2lkGAsgASgJQgu6SAhyBhhAugEBICJFChlSZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IvYBChNSZXBsYXlFdmVudHNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAASKQoLZXZlbnRfdHlwZXMYBiADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBCruAQoNTGVmdE91dFJlYXNvbhIfChtMRUZUX09VVF9SRUFTT05fVU5TUEVDSUZJRUQQABIgChxMRUZUX09VVF9SRUFTT05fQUxSRUFEWV9TRU5UEAESHAoYTEVGVF9PVVRfUkVBU09OX0FDQ0VQVEVEEAISFwoTTEVGVF9PVVRfUkVBU09OX0RVRRADEiYKIkxFRlRfT1VUX1JFQVNPTl9TVUJTQ1JJUFRJT05fRU5ERUQQBBIYChRMRUZUX09VVF9SRUFTT05fVEVTVBAFEiEKHUxFRlRfT1VUX1JFQVNPTl9FVkVOVF9ERUxFVEVEEAYy7gsKD0RlbGl2ZXJ5U2VydmljZRJXCgtHZXREZWxpdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3REZWxpdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlIgOQAgESWgoMTGlzdEF0dGVtcHRzEiEucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiA5ACARJOCghHZXRFdmVudBIdLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlcXVlc3QaHi5wb3N0aGFzdGUudjEuR2V0RXZlbnRSZXNwb25zZSIDkAIBElQKCkxpc3RFdmVudHMSHy5wb3N0aGFzdGUudjEuTGlzdEV2ZW50c1JlcXVlc3QaIC5wb3N0aGFzdGUudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESXQoNUmV0cnlEZWxpdmVyeRIiLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5SZXRyeURlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJbCg5SZXNlbmREZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXNwb25zZRJgCg5DYW5jZWxEZWxpdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXNwb25zZSIDkAICEmUKD1dhdGNoRGVsaXZlcmllcxIkLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXF1ZXN0GiUucG9zdGhhc3RlLnYxLldhdGNoRGVsaXZlcmllc1Jlc3BvbnNlIgOQAgEwARJkChFSZWNvdmVyRGVsaXZlcmllcxImLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QaJy5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRJVCgxSZXBsYXlFdmVudHMSIS5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXNwb25zZRJXCgtHZXRSZWNvdmVyeRIgLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlcXVlc3QaIS5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXNwb25zZSIDkAIBEmAKDkxpc3RSZWNvdmVyaWVzEiMucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1Jlc3BvbnNlIgOQAgESXQoNUGF1c2VSZWNvdmVyeRIiLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVxdWVzdBojLnBvc3RoYXN0ZS52MS5QYXVzZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5SZXN1bWVSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDkNhbmNlbFJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -389,6 +389,142 @@ export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*
   messageDesc(file_posthaste_v1_delivery, 5);
 
 /**
+ * Filters and a page of events.
+ *
+ * @generated from message posthaste.v1.ListEventsRequest
+ */
+export type ListEventsRequest = Message<"posthaste.v1.ListEventsRequest"> & {
+  /**
+   * Only events of this type; empty for all.
+   *
+   * @generated from field: string event_type = 1;
+   */
+  eventType: string;
+
+  /**
+   * Only events accepted at this time or later, in the years 1 to 9999.
+   *
+   * @generated from field: google.protobuf.Timestamp created_from = 2;
+   */
+  createdFrom?: Timestamp | undefined;
+
+  /**
+   * Only events accepted before this time, in the years 1 to 9999.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 3;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Only events that have exactly this value at one of their keys: a string's characters, or a number as the
+   * snapshot writes it (`10` does not find `10.0`). An event has the keys that its type had when it was
+   * ingested. At most 256 bytes; empty for all.
+   *
+   * @generated from field: string key_value = 4;
+   */
+  keyValue: string;
+
+  /**
+   * Only the event that was ingested with this idempotency key, if the key is still kept: it may be deleted
+   * before its event. Empty for all.
+   *
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The maximum number of items to return, 1 to 500. Default (0): 50.
+   *
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the previous page; empty for the first page.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListEventsRequest.
+ * Use `create(ListEventsRequestSchema)` to create a new message.
+ */
+export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 6);
+
+/**
+ * An event without its snapshot.
+ *
+ * @generated from message posthaste.v1.EventSummary
+ */
+export type EventSummary = Message<"posthaste.v1.EventSummary"> & {
+  /**
+   * The event's id. Ids sort by time.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its type.
+   *
+   * @generated from field: string event_type = 2;
+   */
+  eventType: string;
+
+  /**
+   * When it was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * The size of the snapshot, in bytes.
+   *
+   * @generated from field: int32 data_bytes = 4;
+   */
+  dataBytes: number;
+};
+
+/**
+ * Describes the message posthaste.v1.EventSummary.
+ * Use `create(EventSummarySchema)` to create a new message.
+ */
+export const EventSummarySchema: GenMessage<EventSummary> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 7);
+
+/**
+ * One page of events.
+ *
+ * @generated from message posthaste.v1.ListEventsResponse
+ */
+export type ListEventsResponse = Message<"posthaste.v1.ListEventsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated posthaste.v1.EventSummary events = 1;
+   */
+  events: EventSummary[];
+
+  /**
+   * Pass it as `page_token` to get the next page; empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message posthaste.v1.ListEventsResponse.
+ * Use `create(ListEventsResponseSchema)` to create a new message.
+ */
+export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 8);
+
+/**
  * The delivery to read.
  *
  * @generated from message posthaste.v1.GetDeliveryRequest
@@ -407,7 +543,7 @@ export type GetDeliveryRequest = Message<"posthaste.v1.GetDeliveryRequest"> & {
  * Use `create(GetDeliveryRequestSchema)` to create a new message.
  */
 export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 6);
+  messageDesc(file_posthaste_v1_delivery, 9);
 
 /**
  * The requested delivery.
@@ -435,7 +571,7 @@ export type GetDeliveryResponse = Message<"posthaste.v1.GetDeliveryResponse"> & 
  * Use `create(GetDeliveryResponseSchema)` to create a new message.
  */
 export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 7);
+  messageDesc(file_posthaste_v1_delivery, 10);
 
 /**
  * Filters and a page of deliveries. A delivery is listed if it meets every filter.
@@ -534,7 +670,7 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 8);
+  messageDesc(file_posthaste_v1_delivery, 11);
 
 /**
  * One page of deliveries.
@@ -562,7 +698,7 @@ export type ListDeliveriesResponse = Message<"posthaste.v1.ListDeliveriesRespons
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 9);
+  messageDesc(file_posthaste_v1_delivery, 12);
 
 /**
  * The delivery whose attempts to list.
@@ -583,7 +719,7 @@ export type ListAttemptsRequest = Message<"posthaste.v1.ListAttemptsRequest"> & 
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 10);
+  messageDesc(file_posthaste_v1_delivery, 13);
 
 /**
  * A delivery's attempts.
@@ -612,7 +748,7 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 11);
+  messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
  * The delivery to retry now.
@@ -633,7 +769,7 @@ export type RetryDeliveryRequest = Message<"posthaste.v1.RetryDeliveryRequest"> 
  * Use `create(RetryDeliveryRequestSchema)` to create a new message.
  */
 export const RetryDeliveryRequestSchema: GenMessage<RetryDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 12);
+  messageDesc(file_posthaste_v1_delivery, 15);
 
 /**
  * The delivery, with its next attempt due now.
@@ -654,7 +790,7 @@ export type RetryDeliveryResponse = Message<"posthaste.v1.RetryDeliveryResponse"
  * Use `create(RetryDeliveryResponseSchema)` to create a new message.
  */
 export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 13);
+  messageDesc(file_posthaste_v1_delivery, 16);
 
 /**
  * The delivery to send again.
@@ -675,7 +811,7 @@ export type ResendDeliveryRequest = Message<"posthaste.v1.ResendDeliveryRequest"
  * Use `create(ResendDeliveryRequestSchema)` to create a new message.
  */
 export const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 14);
+  messageDesc(file_posthaste_v1_delivery, 17);
 
 /**
  * The new delivery, or the open delivery.
@@ -703,7 +839,7 @@ export type ResendDeliveryResponse = Message<"posthaste.v1.ResendDeliveryRespons
  * Use `create(ResendDeliveryResponseSchema)` to create a new message.
  */
 export const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 15);
+  messageDesc(file_posthaste_v1_delivery, 18);
 
 /**
  * The delivery to cancel.
@@ -724,7 +860,7 @@ export type CancelDeliveryRequest = Message<"posthaste.v1.CancelDeliveryRequest"
  * Use `create(CancelDeliveryRequestSchema)` to create a new message.
  */
 export const CancelDeliveryRequestSchema: GenMessage<CancelDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 16);
+  messageDesc(file_posthaste_v1_delivery, 19);
 
 /**
  * The cancelled delivery.
@@ -745,7 +881,7 @@ export type CancelDeliveryResponse = Message<"posthaste.v1.CancelDeliveryRespons
  * Use `create(CancelDeliveryResponseSchema)` to create a new message.
  */
 export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 17);
+  messageDesc(file_posthaste_v1_delivery, 20);
 
 /**
  * The deliveries to watch.
@@ -773,7 +909,7 @@ export type WatchDeliveriesRequest = Message<"posthaste.v1.WatchDeliveriesReques
  * Use `create(WatchDeliveriesRequestSchema)` to create a new message.
  */
 export const WatchDeliveriesRequestSchema: GenMessage<WatchDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 18);
+  messageDesc(file_posthaste_v1_delivery, 21);
 
 /**
  * Changes of deliveries.
@@ -802,7 +938,7 @@ export type WatchDeliveriesResponse = Message<"posthaste.v1.WatchDeliveriesRespo
  * Use `create(WatchDeliveriesResponseSchema)` to create a new message.
  */
 export const WatchDeliveriesResponseSchema: GenMessage<WatchDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 19);
+  messageDesc(file_posthaste_v1_delivery, 22);
 
 /**
  * A delivery's change to a state.
@@ -879,7 +1015,7 @@ export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
  * Use `create(DeliveryChangeSchema)` to create a new message.
  */
 export const DeliveryChangeSchema: GenMessage<DeliveryChange> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 20);
+  messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
  * How many a recovery or replay left out for one reason.
@@ -907,7 +1043,7 @@ export type LeftOut = Message<"posthaste.v1.LeftOut"> & {
  * Use `create(LeftOutSchema)` to create a new message.
  */
 export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 21);
+  messageDesc(file_posthaste_v1_delivery, 24);
 
 /**
  * A recovery of deliveries, or a replay of events.
@@ -1076,7 +1212,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
  * Use `create(RecoverySchema)` to create a new message.
  */
 export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 22);
+  messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
  * The deliveries to send. Those are sent that meet every filter.
@@ -1170,7 +1306,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
  * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
  */
 export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 23);
+  messageDesc(file_posthaste_v1_delivery, 26);
 
 /**
  * The recovery.
@@ -1191,7 +1327,7 @@ export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesR
  * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
  */
 export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 24);
+  messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
  * The events to send.
@@ -1249,7 +1385,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
  * Use `create(ReplayEventsRequestSchema)` to create a new message.
  */
 export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 25);
+  messageDesc(file_posthaste_v1_delivery, 28);
 
 /**
  * The replay.
@@ -1270,7 +1406,7 @@ export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> 
  * Use `create(ReplayEventsResponseSchema)` to create a new message.
  */
 export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 26);
+  messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
  * The recovery to read.
@@ -1291,7 +1427,7 @@ export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
  * Use `create(GetRecoveryRequestSchema)` to create a new message.
  */
 export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 27);
+  messageDesc(file_posthaste_v1_delivery, 30);
 
 /**
  * The recovery.
@@ -1312,7 +1448,7 @@ export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & 
  * Use `create(GetRecoveryResponseSchema)` to create a new message.
  */
 export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 28);
+  messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
  * The recovery to pause.
@@ -1333,7 +1469,7 @@ export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> 
  * Use `create(PauseRecoveryRequestSchema)` to create a new message.
  */
 export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 29);
+  messageDesc(file_posthaste_v1_delivery, 32);
 
 /**
  * The recovery.
@@ -1354,7 +1490,7 @@ export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"
  * Use `create(PauseRecoveryResponseSchema)` to create a new message.
  */
 export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 30);
+  messageDesc(file_posthaste_v1_delivery, 33);
 
 /**
  * The recovery to resume.
@@ -1375,7 +1511,7 @@ export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"
  * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
  */
 export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 31);
+  messageDesc(file_posthaste_v1_delivery, 34);
 
 /**
  * The recovery.
@@ -1396,7 +1532,7 @@ export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryRespons
  * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
  */
 export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 32);
+  messageDesc(file_posthaste_v1_delivery, 35);
 
 /**
  * The recovery to cancel.
@@ -1417,7 +1553,7 @@ export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"
  * Use `create(CancelRecoveryRequestSchema)` to create a new message.
  */
 export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 33);
+  messageDesc(file_posthaste_v1_delivery, 36);
 
 /**
  * The recovery.
@@ -1438,7 +1574,7 @@ export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryRespons
  * Use `create(CancelRecoveryResponseSchema)` to create a new message.
  */
 export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 34);
+  messageDesc(file_posthaste_v1_delivery, 37);
 
 /**
  * One page of recoveries.
@@ -1466,7 +1602,7 @@ export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"
  * Use `create(ListRecoveriesRequestSchema)` to create a new message.
  */
 export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 35);
+  messageDesc(file_posthaste_v1_delivery, 38);
 
 /**
  * One page of recoveries.
@@ -1494,7 +1630,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
  * Use `create(ListRecoveriesResponseSchema)` to create a new message.
  */
 export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 36);
+  messageDesc(file_posthaste_v1_delivery, 39);
 
 /**
  * The state of a delivery.
@@ -1817,10 +1953,10 @@ export const LeftOutReasonSchema: GenEnum<LeftOutReason> = /*@__PURE__*/
   enumDesc(file_posthaste_v1_delivery, 4);
 
 /**
- * Reads and controls deliveries: one event on its way to one subscription.
+ * Reads and controls deliveries, one event on its way to one subscription, and reads events.
  *
  * Reading needs the scope `deliveries:read`, changing needs `deliveries:write`. A caller sees only deliveries
- * of its own account; ids of other accounts answer NOT_FOUND.
+ * and events of its own account; ids of other accounts answer NOT_FOUND.
  *
  * @generated from service posthaste.v1.DeliveryService
  */
@@ -1866,6 +2002,20 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetEventRequestSchema;
     output: typeof GetEventResponseSchema;
+  },
+  /**
+   * Lists events without their snapshots, newest first, by any combination of filters, such as the value of a
+   * key of their types (`EventType.keys`). A call examines a bounded number of events: if few of those with a
+   * key's value pass the other filters, a page may be short or empty although more pages follow.
+   *
+   * A call by GET has the value in its URL, which proxies log: send a sensitive one by POST.
+   *
+   * @generated from rpc posthaste.v1.DeliveryService.ListEvents
+   */
+  listEvents: {
+    methodKind: "unary";
+    input: typeof ListEventsRequestSchema;
+    output: typeof ListEventsResponseSchema;
   },
   /**
    * Makes a waiting delivery's next attempt now instead of at `next_attempt_at`. The attempt takes the next

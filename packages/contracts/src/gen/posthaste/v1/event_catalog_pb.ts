@@ -13,7 +13,59 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/event_catalog.proto.
  */
 export const file_posthaste_v1_event_catalog: GenFile = /*@__PURE__*/
-  fileDesc("CiBwb3N0aGFzdGUvdjEvZXZlbnRfY2F0YWxvZy5wcm90bxIMcG9zdGhhc3RlLnYxIrACCglFdmVudFR5cGUSDAoEY29kZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRInCgZzY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC3NhbXBsZV9qc29uGAQgASgJEg8KB3ZlcnNpb24YBSABKAUSEAoIYnVpbHRfaW4YBiABKAgSDgoGc2hhcmVkGAcgASgIEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2FyY2hpdmVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIxChVMaXN0RXZlbnRUeXBlc1JlcXVlc3QSGAoQaW5jbHVkZV9hcmNoaXZlZBgBIAEoCCJGChZMaXN0RXZlbnRUeXBlc1Jlc3BvbnNlEiwKC2V2ZW50X3R5cGVzGAEgAygLMhcucG9zdGhhc3RlLnYxLkV2ZW50VHlwZSJIChNHZXRFdmVudFR5cGVSZXF1ZXN0EhcKBGNvZGUYASABKAlCCbpIBnIEEAEYQBIYCgd2ZXJzaW9uGAIgASgFQge6SAQaAigAIkMKFEdldEV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIs0BChZDcmVhdGVFdmVudFR5cGVSZXF1ZXN0EjkKBGNvZGUYASABKAlCK7pIKHImGEAyIl5bYS16XVthLXowLTlfXSooWy4tXVthLXowLTlfXSspKiQSHQoLZGVzY3JpcHRpb24YAiABKAlCCLpIBXIDGPQDEicKBnNjaGVtYRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIAoLc2FtcGxlX2pzb24YBCABKAlCC7pICHIGIAIogIAEEg4KBnNoYXJlZBgFIAEoCCJGChdDcmVhdGVFdmVudFR5cGVSZXNwb25zZRIrCgpldmVudF90eXBlGAEgASgLMhcucG9zdGhhc3RlLnYxLkV2ZW50VHlwZSLdAQoWVXBkYXRlRXZlbnRUeXBlUmVxdWVzdBIXCgRjb2RlGAEgASgJQgm6SAZyBBABGEASIgoLZGVzY3JpcHRpb24YAiABKAlCCLpIBXIDGPQDSACIAQESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIlCgtzYW1wbGVfanNvbhgEIAEoCUILukgIcgYgAiiAgARIAYgBARIWCg5hbGxvd19icmVha2luZxgFIAEoCEIOCgxfZGVzY3JpcHRpb25CDgoMX3NhbXBsZV9qc29uIkYKF1VwZGF0ZUV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIjIKF0FyY2hpdmVFdmVudFR5cGVSZXF1ZXN0EhcKBGNvZGUYASABKAlCCbpIBnIEEAEYQCJHChhBcmNoaXZlRXZlbnRUeXBlUmVzcG9uc2USKwoKZXZlbnRfdHlwZRgBIAEoCzIXLnBvc3RoYXN0ZS52MS5FdmVudFR5cGUiFwoVR2V0U2NoZW1hQ2hlY2tSZXF1ZXN0IkkKFkdldFNjaGVtYUNoZWNrUmVzcG9uc2USLwoMc2NoZW1hX2NoZWNrGAEgASgOMhkucG9zdGhhc3RlLnYxLlNjaGVtYUNoZWNrIlIKFVNldFNjaGVtYUNoZWNrUmVxdWVzdBI5CgxzY2hlbWFfY2hlY2sYASABKA4yGS5wb3N0aGFzdGUudjEuU2NoZW1hQ2hlY2tCCLpIBYIBAhABIkkKFlNldFNjaGVtYUNoZWNrUmVzcG9uc2USLwoMc2NoZW1hX2NoZWNrGAEgASgOMhkucG9zdGhhc3RlLnYxLlNjaGVtYUNoZWNrKnEKC1NjaGVtYUNoZWNrEhwKGFNDSEVNQV9DSEVDS19VTlNQRUNJRklFRBAAEhQKEFNDSEVNQV9DSEVDS19PRkYQARIVChFTQ0hFTUFfQ0hFQ0tfV0FSThACEhcKE1NDSEVNQV9DSEVDS19SRUpFQ1QQAzK/BQoTRXZlbnRDYXRhbG9nU2VydmljZRJgCg5MaXN0RXZlbnRUeXBlcxIjLnBvc3RoYXN0ZS52MS5MaXN0RXZlbnRUeXBlc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdEV2ZW50VHlwZXNSZXNwb25zZSIDkAIBEloKDEdldEV2ZW50VHlwZRIhLnBvc3RoYXN0ZS52MS5HZXRFdmVudFR5cGVSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkdldEV2ZW50VHlwZVJlc3BvbnNlIgOQAgESXgoPQ3JlYXRlRXZlbnRUeXBlEiQucG9zdGhhc3RlLnYxLkNyZWF0ZUV2ZW50VHlwZVJlcXVlc3QaJS5wb3N0aGFzdGUudjEuQ3JlYXRlRXZlbnRUeXBlUmVzcG9uc2USXgoPVXBkYXRlRXZlbnRUeXBlEiQucG9zdGhhc3RlLnYxLlVwZGF0ZUV2ZW50VHlwZVJlcXVlc3QaJS5wb3N0aGFzdGUudjEuVXBkYXRlRXZlbnRUeXBlUmVzcG9uc2USZgoQQXJjaGl2ZUV2ZW50VHlwZRIlLnBvc3RoYXN0ZS52MS5BcmNoaXZlRXZlbnRUeXBlUmVxdWVzdBomLnBvc3RoYXN0ZS52MS5BcmNoaXZlRXZlbnRUeXBlUmVzcG9uc2UiA5ACAhJgCg5HZXRTY2hlbWFDaGVjaxIjLnBvc3RoYXN0ZS52MS5HZXRTY2hlbWFDaGVja1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuR2V0U2NoZW1hQ2hlY2tSZXNwb25zZSIDkAIBEmAKDlNldFNjaGVtYUNoZWNrEiMucG9zdGhhc3RlLnYxLlNldFNjaGVtYUNoZWNrUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5TZXRTY2hlbWFDaGVja1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiBwb3N0aGFzdGUvdjEvZXZlbnRfY2F0YWxvZy5wcm90bxIMcG9zdGhhc3RlLnYxIj4KDEV2ZW50VHlwZUtleRIbCgdwb2ludGVyGAEgASgJQgq6SAdyBRACGIACEhEKCXNlbnNpdGl2ZRgCIAEoCCJDCg1FdmVudFR5cGVLZXlzEjIKBGtleXMYASADKAsyGi5wb3N0aGFzdGUudjEuRXZlbnRUeXBlS2V5Qgi6SAWSAQIQCCLaAgoJRXZlbnRUeXBlEgwKBGNvZGUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgtzYW1wbGVfanNvbhgEIAEoCRIPCgd2ZXJzaW9uGAUgASgFEhAKCGJ1aWx0X2luGAYgASgIEg4KBnNoYXJlZBgHIAEoCBIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgthcmNoaXZlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoEa2V5cxgLIAMoCzIaLnBvc3RoYXN0ZS52MS5FdmVudFR5cGVLZXkiMQoVTGlzdEV2ZW50VHlwZXNSZXF1ZXN0EhgKEGluY2x1ZGVfYXJjaGl2ZWQYASABKAgiRgoWTGlzdEV2ZW50VHlwZXNSZXNwb25zZRIsCgtldmVudF90eXBlcxgBIAMoCzIXLnBvc3RoYXN0ZS52MS5FdmVudFR5cGUiSAoTR2V0RXZlbnRUeXBlUmVxdWVzdBIXCgRjb2RlGAEgASgJQgm6SAZyBBABGEASGAoHdmVyc2lvbhgCIAEoBUIHukgEGgIoACJDChRHZXRFdmVudFR5cGVSZXNwb25zZRIrCgpldmVudF90eXBlGAEgASgLMhcucG9zdGhhc3RlLnYxLkV2ZW50VHlwZSKBAgoWQ3JlYXRlRXZlbnRUeXBlUmVxdWVzdBI5CgRjb2RlGAEgASgJQiu6SChyJhhAMiJeW2Etel1bYS16MC05X10qKFsuLV1bYS16MC05X10rKSokEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxj0AxInCgZzY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiAKC3NhbXBsZV9qc29uGAQgASgJQgu6SAhyBiACKICABBIOCgZzaGFyZWQYBSABKAgSMgoEa2V5cxgGIAMoCzIaLnBvc3RoYXN0ZS52MS5FdmVudFR5cGVLZXlCCLpIBZIBAhAIIkYKF0NyZWF0ZUV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIogCChZVcGRhdGVFdmVudFR5cGVSZXF1ZXN0EhcKBGNvZGUYASABKAlCCbpIBnIEEAEYQBIiCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMY9ANIAIgBARInCgZzY2hlbWEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiUKC3NhbXBsZV9qc29uGAQgASgJQgu6SAhyBiACKICABEgBiAEBEhYKDmFsbG93X2JyZWFraW5nGAUgASgIEikKBGtleXMYBiABKAsyGy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlS2V5c0IOCgxfZGVzY3JpcHRpb25CDgoMX3NhbXBsZV9qc29uIkYKF1VwZGF0ZUV2ZW50VHlwZVJlc3BvbnNlEisKCmV2ZW50X3R5cGUYASABKAsyFy5wb3N0aGFzdGUudjEuRXZlbnRUeXBlIjIKF0FyY2hpdmVFdmVudFR5cGVSZXF1ZXN0EhcKBGNvZGUYASABKAlCCbpIBnIEEAEYQCJHChhBcmNoaXZlRXZlbnRUeXBlUmVzcG9uc2USKwoKZXZlbnRfdHlwZRgBIAEoCzIXLnBvc3RoYXN0ZS52MS5FdmVudFR5cGUiFwoVR2V0U2NoZW1hQ2hlY2tSZXF1ZXN0IkkKFkdldFNjaGVtYUNoZWNrUmVzcG9uc2USLwoMc2NoZW1hX2NoZWNrGAEgASgOMhkucG9zdGhhc3RlLnYxLlNjaGVtYUNoZWNrIlIKFVNldFNjaGVtYUNoZWNrUmVxdWVzdBI5CgxzY2hlbWFfY2hlY2sYASABKA4yGS5wb3N0aGFzdGUudjEuU2NoZW1hQ2hlY2tCCLpIBYIBAhABIkkKFlNldFNjaGVtYUNoZWNrUmVzcG9uc2USLwoMc2NoZW1hX2NoZWNrGAEgASgOMhkucG9zdGhhc3RlLnYxLlNjaGVtYUNoZWNrKnEKC1NjaGVtYUNoZWNrEhwKGFNDSEVNQV9DSEVDS19VTlNQRUNJRklFRBAAEhQKEFNDSEVNQV9DSEVDS19PRkYQARIVChFTQ0hFTUFfQ0hFQ0tfV0FSThACEhcKE1NDSEVNQV9DSEVDS19SRUpFQ1QQAzK/BQoTRXZlbnRDYXRhbG9nU2VydmljZRJgCg5MaXN0RXZlbnRUeXBlcxIjLnBvc3RoYXN0ZS52MS5MaXN0RXZlbnRUeXBlc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdEV2ZW50VHlwZXNSZXNwb25zZSIDkAIBEloKDEdldEV2ZW50VHlwZRIhLnBvc3RoYXN0ZS52MS5HZXRFdmVudFR5cGVSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkdldEV2ZW50VHlwZVJlc3BvbnNlIgOQAgESXgoPQ3JlYXRlRXZlbnRUeXBlEiQucG9zdGhhc3RlLnYxLkNyZWF0ZUV2ZW50VHlwZVJlcXVlc3QaJS5wb3N0aGFzdGUudjEuQ3JlYXRlRXZlbnRUeXBlUmVzcG9uc2USXgoPVXBkYXRlRXZlbnRUeXBlEiQucG9zdGhhc3RlLnYxLlVwZGF0ZUV2ZW50VHlwZVJlcXVlc3QaJS5wb3N0aGFzdGUudjEuVXBkYXRlRXZlbnRUeXBlUmVzcG9uc2USZgoQQXJjaGl2ZUV2ZW50VHlwZRIlLnBvc3RoYXN0ZS52MS5BcmNoaXZlRXZlbnRUeXBlUmVxdWVzdBomLnBvc3RoYXN0ZS52MS5BcmNoaXZlRXZlbnRUeXBlUmVzcG9uc2UiA5ACAhJgCg5HZXRTY2hlbWFDaGVjaxIjLnBvc3RoYXN0ZS52MS5HZXRTY2hlbWFDaGVja1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuR2V0U2NoZW1hQ2hlY2tSZXNwb25zZSIDkAIBEmAKDlNldFNjaGVtYUNoZWNrEiMucG9zdGhhc3RlLnYxLlNldFNjaGVtYUNoZWNrUmVxdWVzdBokLnBvc3RoYXN0ZS52MS5TZXRTY2hlbWFDaGVja1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+
+/**
+ * A field of the snapshot by whose value `DeliveryService.ListEvents` finds an event type's events.
+ *
+ * @generated from message posthaste.v1.EventTypeKey
+ */
+export type EventTypeKey = Message<"posthaste.v1.EventTypeKey"> & {
+  /**
+   * Where the field is: a JSON Pointer (RFC 6901) such as `/InvoiceNumber` or `/Company/Email`, at most 256
+   * characters, without a space at its end. Required.
+   *
+   * @generated from field: string pointer = 1;
+   */
+  pointer: string;
+
+  /**
+   * True for personal data. The index holds hashes of values. Those of a sensitive key are made with a secret
+   * that the sealing keys protect, so that who has the database alone cannot find a value by trying many.
+   * Default: false.
+   *
+   * @generated from field: bool sensitive = 2;
+   */
+  sensitive: boolean;
+};
+
+/**
+ * Describes the message posthaste.v1.EventTypeKey.
+ * Use `create(EventTypeKeySchema)` to create a new message.
+ */
+export const EventTypeKeySchema: GenMessage<EventTypeKey> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 0);
+
+/**
+ * Keys that replace an event type's keys.
+ *
+ * @generated from message posthaste.v1.EventTypeKeys
+ */
+export type EventTypeKeys = Message<"posthaste.v1.EventTypeKeys"> & {
+  /**
+   * At most 8, each with another pointer; empty for none.
+   *
+   * @generated from field: repeated posthaste.v1.EventTypeKey keys = 1;
+   */
+  keys: EventTypeKey[];
+};
+
+/**
+ * Describes the message posthaste.v1.EventTypeKeys.
+ * Use `create(EventTypeKeysSchema)` to create a new message.
+ */
+export const EventTypeKeysSchema: GenMessage<EventTypeKeys> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_event_catalog, 1);
 
 /**
  * A kind of event.
@@ -90,6 +142,14 @@ export type EventType = Message<"posthaste.v1.EventType"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 10;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * The fields by whose values its events are found. An event is found by the keys that were the latest when
+   * it was ingested: other keys, set later, do not count for it.
+   *
+   * @generated from field: repeated posthaste.v1.EventTypeKey keys = 11;
+   */
+  keys: EventTypeKey[];
 };
 
 /**
@@ -97,7 +157,7 @@ export type EventType = Message<"posthaste.v1.EventType"> & {
  * Use `create(EventTypeSchema)` to create a new message.
  */
 export const EventTypeSchema: GenMessage<EventType> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 0);
+  messageDesc(file_posthaste_v1_event_catalog, 2);
 
 /**
  * A request for the whole catalogue.
@@ -118,7 +178,7 @@ export type ListEventTypesRequest = Message<"posthaste.v1.ListEventTypesRequest"
  * Use `create(ListEventTypesRequestSchema)` to create a new message.
  */
 export const ListEventTypesRequestSchema: GenMessage<ListEventTypesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 1);
+  messageDesc(file_posthaste_v1_event_catalog, 3);
 
 /**
  * The whole catalogue.
@@ -139,7 +199,7 @@ export type ListEventTypesResponse = Message<"posthaste.v1.ListEventTypesRespons
  * Use `create(ListEventTypesResponseSchema)` to create a new message.
  */
 export const ListEventTypesResponseSchema: GenMessage<ListEventTypesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 2);
+  messageDesc(file_posthaste_v1_event_catalog, 4);
 
 /**
  * The event type to read.
@@ -167,7 +227,7 @@ export type GetEventTypeRequest = Message<"posthaste.v1.GetEventTypeRequest"> & 
  * Use `create(GetEventTypeRequestSchema)` to create a new message.
  */
 export const GetEventTypeRequestSchema: GenMessage<GetEventTypeRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 3);
+  messageDesc(file_posthaste_v1_event_catalog, 5);
 
 /**
  * The requested event type.
@@ -188,7 +248,7 @@ export type GetEventTypeResponse = Message<"posthaste.v1.GetEventTypeResponse"> 
  * Use `create(GetEventTypeResponseSchema)` to create a new message.
  */
 export const GetEventTypeResponseSchema: GenMessage<GetEventTypeResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 4);
+  messageDesc(file_posthaste_v1_event_catalog, 6);
 
 /**
  * An event type to create.
@@ -237,6 +297,14 @@ export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeReques
    * @generated from field: bool shared = 5;
    */
   shared: boolean;
+
+  /**
+   * The fields by whose values its events are found: at most 8, each with another pointer. A value is a
+   * string of 1 to 256 bytes, or a number as the snapshot writes it; others are not indexed. Default: none.
+   *
+   * @generated from field: repeated posthaste.v1.EventTypeKey keys = 6;
+   */
+  keys: EventTypeKey[];
 };
 
 /**
@@ -244,7 +312,7 @@ export type CreateEventTypeRequest = Message<"posthaste.v1.CreateEventTypeReques
  * Use `create(CreateEventTypeRequestSchema)` to create a new message.
  */
 export const CreateEventTypeRequestSchema: GenMessage<CreateEventTypeRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 5);
+  messageDesc(file_posthaste_v1_event_catalog, 7);
 
 /**
  * The new event type.
@@ -265,7 +333,7 @@ export type CreateEventTypeResponse = Message<"posthaste.v1.CreateEventTypeRespo
  * Use `create(CreateEventTypeResponseSchema)` to create a new message.
  */
 export const CreateEventTypeResponseSchema: GenMessage<CreateEventTypeResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 6);
+  messageDesc(file_posthaste_v1_event_catalog, 8);
 
 /**
  * Changes to an event type. Absent fields stay unchanged.
@@ -307,6 +375,14 @@ export type UpdateEventTypeRequest = Message<"posthaste.v1.UpdateEventTypeReques
    * @generated from field: bool allow_breaking = 5;
    */
   allowBreaking: boolean;
+
+  /**
+   * New keys, replacing all keys; limits as in CreateEventTypeRequest. They count for events that are
+   * ingested from now on. Earlier events are found by the keys that they were ingested with.
+   *
+   * @generated from field: posthaste.v1.EventTypeKeys keys = 6;
+   */
+  keys?: EventTypeKeys | undefined;
 };
 
 /**
@@ -314,7 +390,7 @@ export type UpdateEventTypeRequest = Message<"posthaste.v1.UpdateEventTypeReques
  * Use `create(UpdateEventTypeRequestSchema)` to create a new message.
  */
 export const UpdateEventTypeRequestSchema: GenMessage<UpdateEventTypeRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 7);
+  messageDesc(file_posthaste_v1_event_catalog, 9);
 
 /**
  * The event type at its new version.
@@ -335,7 +411,7 @@ export type UpdateEventTypeResponse = Message<"posthaste.v1.UpdateEventTypeRespo
  * Use `create(UpdateEventTypeResponseSchema)` to create a new message.
  */
 export const UpdateEventTypeResponseSchema: GenMessage<UpdateEventTypeResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 8);
+  messageDesc(file_posthaste_v1_event_catalog, 10);
 
 /**
  * The event type to archive.
@@ -356,7 +432,7 @@ export type ArchiveEventTypeRequest = Message<"posthaste.v1.ArchiveEventTypeRequ
  * Use `create(ArchiveEventTypeRequestSchema)` to create a new message.
  */
 export const ArchiveEventTypeRequestSchema: GenMessage<ArchiveEventTypeRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 9);
+  messageDesc(file_posthaste_v1_event_catalog, 11);
 
 /**
  * The archived event type.
@@ -377,7 +453,7 @@ export type ArchiveEventTypeResponse = Message<"posthaste.v1.ArchiveEventTypeRes
  * Use `create(ArchiveEventTypeResponseSchema)` to create a new message.
  */
 export const ArchiveEventTypeResponseSchema: GenMessage<ArchiveEventTypeResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 10);
+  messageDesc(file_posthaste_v1_event_catalog, 12);
 
 /**
  * A request for the account's setting.
@@ -392,7 +468,7 @@ export type GetSchemaCheckRequest = Message<"posthaste.v1.GetSchemaCheckRequest"
  * Use `create(GetSchemaCheckRequestSchema)` to create a new message.
  */
 export const GetSchemaCheckRequestSchema: GenMessage<GetSchemaCheckRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 11);
+  messageDesc(file_posthaste_v1_event_catalog, 13);
 
 /**
  * The account's setting.
@@ -413,7 +489,7 @@ export type GetSchemaCheckResponse = Message<"posthaste.v1.GetSchemaCheckRespons
  * Use `create(GetSchemaCheckResponseSchema)` to create a new message.
  */
 export const GetSchemaCheckResponseSchema: GenMessage<GetSchemaCheckResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 12);
+  messageDesc(file_posthaste_v1_event_catalog, 14);
 
 /**
  * The account's new setting.
@@ -434,7 +510,7 @@ export type SetSchemaCheckRequest = Message<"posthaste.v1.SetSchemaCheckRequest"
  * Use `create(SetSchemaCheckRequestSchema)` to create a new message.
  */
 export const SetSchemaCheckRequestSchema: GenMessage<SetSchemaCheckRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 13);
+  messageDesc(file_posthaste_v1_event_catalog, 15);
 
 /**
  * The account's setting, as stored.
@@ -455,7 +531,7 @@ export type SetSchemaCheckResponse = Message<"posthaste.v1.SetSchemaCheckRespons
  * Use `create(SetSchemaCheckResponseSchema)` to create a new message.
  */
 export const SetSchemaCheckResponseSchema: GenMessage<SetSchemaCheckResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_event_catalog, 14);
+  messageDesc(file_posthaste_v1_event_catalog, 16);
 
 /**
  * How an ingested event is handled that does not match its type's schema.

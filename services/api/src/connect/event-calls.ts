@@ -1,0 +1,54 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { DeliveryService, ListEventsRequest } from "@posthaste/contracts/delivery";
+import { type AccountId, decodePageToken, type EventId, Refusal } from "@posthaste/domain";
+import { getEvent, hashKeyValues, listEvents, type Store } from "@posthaste/store";
+import type { Deps } from "../deps.ts";
+import { callerOf } from "./call-values.ts";
+import { eventSummaryTo, eventTo } from "./convert.ts";
+import { partialPage } from "./page.ts";
+import { pointInTime } from "./point-in-time.ts";
+
+/** The calls that read events. */
+export function eventCalls({
+  store,
+}: Pick<Deps, "store">): Pick<ServiceImpl<typeof DeliveryService>, "getEvent" | "listEvents"> {
+  return {
+    async getEvent(request, context) {
+      const { accountId } = callerOf(context);
+      const event = await getEvent(store, { accountId, id: request.id as EventId });
+      if (event === undefined) {
+        throw new Refusal("not_found", `this account has no event ${JSON.stringify(request.id)}`, {
+          field: "id",
+        });
+      }
+      return eventTo(event);
+    },
+
+    async listEvents(request, context) {
+      const filter = await filterOf(store, callerOf(context).accountId, request);
+      const { rows, nextPageToken } = await partialPage(request, (limit) =>
+        listEvents(store, { ...filter, limit }),
+      );
+      return { events: rows.map(eventSummaryTo), nextPageToken };
+    },
+  };
+}
+
+async function filterOf(store: Store, accountId: AccountId, request: ListEventsRequest) {
+  const { eventType, createdFrom, createdBefore, keyValue, idempotencyKey, pageToken } = request;
+  return {
+    accountId,
+    ...(eventType === "" ? {} : { eventType }),
+    ...(createdFrom === undefined ? {} : { createdFrom: pointInTime(createdFrom, "created_from") }),
+    ...(createdBefore === undefined ? {} : { createdBefore: pointInTime(createdBefore, "created_before") }),
+    ...(keyValue === "" ? {} : { keyHashes: await hashesFor(store, accountId, keyValue) }),
+    ...(idempotencyKey === "" ? {} : { idempotencyKey }),
+    ...(pageToken === "" ? {} : { before: decodePageToken(pageToken, "string") as EventId }),
+  };
+}
+
+/** Returns the hashes of a value at any key: the caller need not know whether one is sensitive. */
+async function hashesFor(store: Store, accountId: AccountId, value: string): Promise<Buffer[]> {
+  const values = [false, true].map((sensitive) => ({ value, sensitive }));
+  return await hashKeyValues(store, accountId, values);
+}
