@@ -11,12 +11,14 @@ import {
   endSubscription,
   endSubscriptionsByUrl,
   forgetOldCounts,
+  hashKeyValues,
   ingestEvents,
   listAttempts,
   listChanges,
   listDeliveries,
   listDraining,
   listEnding,
+  listEvents,
   listFanouts,
   listOverdue,
   listParked,
@@ -38,6 +40,7 @@ import {
 import { measureReads, type Reads } from "@posthaste/testkit";
 import { accept, claim, IN_FLIGHT_MAX } from "./deliver.ts";
 import { BULK, type Life, subscribe, WIDE } from "./life.ts";
+import { COMPANY } from "./round.ts";
 import { AGES, INCIDENTS, MONTH_MS } from "./scale.ts";
 
 /** Rows that a list asks for. */
@@ -155,6 +158,12 @@ function lists({ store, clock, busy, wide, failing }: Life): Calls {
     },
     "a search for a rare type": () =>
       searchDeliveries(store, { ...own, traits: { eventTypes: ["rare"] }, examinedMax: SEARCHED }),
+    "an account's events": () => listEvents(store, own),
+    "an account's events of a rare type": () => listEvents(store, { ...own, eventType: "rare" }),
+    "events with a key's value": async () => {
+      const value = { value: COMPANY, sensitive: true };
+      await listEvents(store, { ...own, keyHashes: await hashKeyValues(store, accountId, [value]) });
+    },
     "an account's backlog": () => accountBacklog(store, accountId),
     "the whole backlog": () => measureBacklog(store, { now: clock.now, inFlightMax: IN_FLIGHT_MAX }),
     "a subscription's health": () => subscriptionHealth(store, failing),

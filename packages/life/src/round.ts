@@ -10,7 +10,9 @@ import {
   createRecovery,
   createTestDelivery,
   createToken,
+  type EventToIngest,
   endSubscription,
+  hashKeyValues,
   ingestEvents,
   listDeliveries,
   openPortalLink,
@@ -70,17 +72,23 @@ async function ingest(
   { accountId }: Pick<Subscriber, "accountId">,
   { count, eventType = BULK, deliveriesMax = 1_000, email }: Ingested,
 ): Promise<void> {
-  await ingestEvents(store, {
-    accountId,
-    now: clock.now,
-    deliveriesMax,
-    events: Array.from({ length: count }, (_, n) => ({
-      eventType,
-      data: Buffer.from(JSON.stringify({ Number: n, Email: email?.(n) ?? "", Lines: "x".repeat(200) })),
-      idempotencyKey: `key ${++keys}`,
-    })),
-  });
+  const events: EventToIngest[] = [];
+  for (let n = 0; n < count; n++) {
+    const idempotencyKey = `key ${++keys}`;
+    const data = JSON.stringify({ Number: n, Email: email?.(n) ?? "", Lines: "x".repeat(200) });
+    // Which it has alone, which some share, and which all have.
+    const values = [idempotencyKey, String(n), COMPANY].map((value) => ({
+      value,
+      sensitive: value === COMPANY,
+    }));
+    const keyHashes = await hashKeyValues(store, accountId, values);
+    events.push({ eventType, data: Buffer.from(data), idempotencyKey, keyHashes });
+  }
+  await ingestEvents(store, { accountId, now: clock.now, deliveriesMax, events });
 }
+
+/** The value that a key of all events has. */
+export const COMPANY = "4711";
 
 type Ingested = {
   readonly count: number;

@@ -11,6 +11,7 @@ test.each(["sqlite", "mysql"] as const)(
     const { rows = {} } = measurements.at(-1) ?? {};
     for (const table of [
       "events",
+      "event_keys",
       "attempts",
       "statistics",
       "idempotency_keys",

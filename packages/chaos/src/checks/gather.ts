@@ -28,7 +28,14 @@ const OF_ACCOUNTS = [
     "turns",
     "turn_slots",
   ] as const),
-  ...(["subscription_event_types", "events", "idempotency_keys", "fanouts", "recoveries"] as const),
+  ...([
+    "subscription_event_types",
+    "events",
+    "event_keys",
+    "idempotency_keys",
+    "fanouts",
+    "recoveries",
+  ] as const),
   ...(["deliveries", "delivery_changes", "attempts", "event_types", "event_type_versions"] as const),
 ] as const;
 
