@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
@@ -141,4 +142,98 @@ test("the filter of states has the names that the rows show", async () => {
   await choose(page, "State", "In progress or retrying");
   await page.waitForURL("**/deliveries?state=started");
   await row.waitFor();
+});
+
+describe("the live list", () => {
+  const AT_ONCE = 25;
+  const EVENTS_PER_SECOND = 50;
+
+  /** Ingests events at this rate until it is stopped. */
+  function ingestSteadily(): { stop(): Promise<void> } {
+    const { events } = fixture.account.client;
+    let isStopped = false;
+    const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const, value: "{}" } };
+    const ingesting = (async () => {
+      while (!isStopped) {
+        const pause = setTimeout((1_000 * AT_ONCE) / EVENTS_PER_SECOND);
+        await events.ingestEvents({ events: Array.from({ length: AT_ONCE }, () => event) });
+        await pause;
+      }
+    })();
+    return {
+      stop: async () => {
+        isStopped = true;
+        await ingesting;
+      },
+    };
+  }
+
+  test("holds still under the pointer: of 20 clicks amid 50 events a second, 20 open the row", async () => {
+    await fixture.subscribe(fixture.receiver.url);
+    const load = ingestSteadily();
+    try {
+      const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
+      const opened: string[] = [];
+      const pointedAt: string[] = [];
+      for (let i = 0; i < 20; i += 1) {
+        const row = page.getByRole("row").nth(1 + (i % 8));
+        await row.hover();
+        pointedAt.push(String(await row.getByRole("link").getAttribute("href")));
+        await button(page, /^\d+\+? new$/).waitFor();
+        await page.mouse.down();
+        await page.mouse.up();
+        await page.getByRole("heading", { name: "Timeline" }).waitFor();
+        opened.push(new URL(page.url()).pathname);
+        await page.goBack();
+        await page.getByRole("row").nth(9).waitFor();
+      }
+      expect(opened).toEqual(pointedAt);
+    } finally {
+      await load.stop();
+    }
+  });
+
+  test("updates held rows in place, and shows what is new on demand", async () => {
+    fixture.receiver.answer({ kind: "status", status: 503 });
+    await fixture.subscribe(fixture.receiver.url);
+    const delivery = await fixture.deliveryOf(await fixture.ingest(), DeliveryState.STARTED);
+    const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
+    const rows = page.locator("tbody tr");
+    await rows.first().hover();
+    await rows.filter({ hasText: "Retrying" }).waitFor();
+
+    fixture.receiver.answer({ kind: "status", status: 200 });
+    // So many that the held row is on no first page any more.
+    const event = { eventType: "invoice_sent", snapshot: { case: "dataJson" as const, value: "{}" } };
+    await fixture.account.client.events.ingestEvents({ events: Array.from({ length: 60 }, () => event) });
+    await button(page, "50+ new").waitFor();
+    await fixture.account.client.deliveries.retryDelivery({ id: delivery?.id ?? "" });
+    await rows.filter({ hasText: "Succeeded" }).waitFor();
+    expect(await links(page)).toEqual([`/deliveries/${delivery?.id}`]);
+
+    await button(page, "50+ new").click();
+    await expect.poll(() => rows.count(), PATIENCE).toBe(50);
+    expect(await button(page, /new$/).count()).toBe(0);
+  });
+
+  test("holds while it is scrolled or has the focus, and goes on after that", async () => {
+    const { account, stack } = fixture;
+    const subscriptionId = await fixture.subscribe(fixture.receiver.url);
+    await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 50 });
+    const { page } = await fixture.show({ token: account.token, path: "/deliveries" });
+    await page.getByText("Live", { exact: true }).waitFor();
+    await page.getByRole("row").nth(50).waitFor();
+    const before = await links(page);
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)");
+    await fixture.ingest();
+    await button(page, "1 new").waitFor();
+    expect(await links(page)).toEqual(before);
+    await page.evaluate("scrollTo(0, 0)");
+    await expect.poll(async () => (await links(page))[1], PATIENCE).toBe(before[0]);
+
+    await page.getByRole("row").nth(3).getByRole("link").focus();
+    await fixture.ingest();
+    await button(page, "1 new").waitFor();
+    expect((await links(page))[1]).toBe(before[0]);
+  });
 });

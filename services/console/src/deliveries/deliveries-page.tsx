@@ -1,21 +1,19 @@
 import { createConnectQueryKey, useQuery } from "@connectrpc/connect-query";
-import { type Delivery, DeliveryService } from "@posthaste/contracts/delivery";
+import { type DeliveryChange, DeliveryService } from "@posthaste/contracts/delivery";
 import { keepPreviousData, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { Button } from "react-aria-components/Button";
 import { Link, useLocation, useSearch } from "wouter";
-import { targetName, useSubscriptions } from "../api/subscriptions.ts";
 import { useWatch } from "../api/use-watch.tsx";
-import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
 import { MINUTE_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
-import table from "../parts/table.module.css";
-import { Time } from "../parts/time.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./deliveries-page.module.css";
+import { DeliveryRows } from "./delivery-rows.tsx";
 import { FilterBar } from "./filter-bar.tsx";
 import {
   addressOf,
@@ -26,29 +24,27 @@ import {
   requestOf,
   selectionOf,
 } from "./filters.ts";
+import { newCount, nextShown, type Shown, withChanges } from "./held-list.ts";
 import { Pages } from "./pages.tsx";
+import { useHold } from "./use-hold.ts";
 
 const PAGE_SIZE = 50;
 /** At most one refresh in this interval, however many deliveries change. */
 const REFRESH_EVERY_MS = 1_000;
 /** The polling interval while no stream is open. */
 const NOT_LIVE_EVERY_MS = 10_000;
+const NOTHING: Shown = { page: "", latest: [], rows: [] };
 const { listDeliveries } = DeliveryService.method;
 
 export function DeliveriesPage() {
   const search = useSearch();
   const [, navigate] = useLocation();
   const filters = useMemo(() => readFilters(search), [search]);
-  const isLive = useLiveList();
   const { can } = useSession();
   const selection = selectionOf(filters, Date.now());
   return (
     <>
-      <PageHeader title="Deliveries" about="The delivery of each event to each subscription, newest first.">
-        <span className={`${styles.live} ${isLive ? styles.isLive : ""}`}>
-          {isLive ? "Live" : "Connecting…"}
-        </span>
-      </PageHeader>
+      <PageHeader title="Deliveries" about="The delivery of each event to each subscription, newest first." />
       <FilterBar
         filters={filters}
         onChange={(next) => navigate(addressOf(next))}
@@ -60,13 +56,18 @@ export function DeliveriesPage() {
           <SendAgainButton key={search} label="Send all of these again…" selection={selection} isSmall />
         </p>
       )}
-      <DeliveryList filters={filters} before={readBefore(search)} isLive={isLive} />
+      <DeliveryList filters={filters} before={readBefore(search)} />
     </>
   );
 }
 
-function DeliveryList(props: { filters: Filters; before: string; isLive: boolean }) {
-  const { filters, before, isLive } = props;
+function DeliveryList({ filters, before }: { filters: Filters; before: string }) {
+  const top = useRef<HTMLDivElement>(null);
+  const { isHeld, pointer, focus } = useHold(top);
+  const [shown, setShown] = useState(NOTHING);
+  const isLive = useLiveList((changes) => {
+    if (isHeld) setShown((before) => withChanges(before, changes));
+  });
   // A last hour, say, ends with the current minute, so that the query does not change all the time.
   const now = Math.ceil(useNow(true) / MINUTE_MS) * MINUTE_MS;
   const request = { ...requestOf(filters, now), pageSize: PAGE_SIZE, pageToken: before };
@@ -74,96 +75,86 @@ function DeliveryList(props: { filters: Filters; before: string; isLive: boolean
     placeholderData: keepPreviousData,
     refetchInterval: isLive ? false : NOT_LIVE_EVERY_MS,
   });
-  const deliveries = data?.deliveries ?? [];
+  // While another page loads, this one stays.
+  const current = isPlaceholderData
+    ? shown
+    : nextShown(shown, addressOf(filters, before), data?.deliveries ?? NOTHING.latest, isHeld);
+  // React renders again before the reader sees anything.
+  if (current !== shown) setShown(current);
   const next = data?.nextPageToken ?? "";
+  const isEmpty = data !== undefined && current.rows.length === 0;
   return (
     <>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      <Card isFlush>
-        {data === undefined && error === null && <Skeleton lines={12} />}
-        {data !== undefined && deliveries.length === 0 && next === "" && <NoneFound filters={filters} />}
-        {data !== undefined && deliveries.length === 0 && next !== "" && (
-          <Empty title="No matches on this page">
-            <p>Older deliveries may match. Select Older to continue.</p>
-          </Empty>
-        )}
-        {deliveries.length > 0 && <Rows deliveries={deliveries} isStale={isPlaceholderData} />}
-      </Card>
+      <div {...pointer}>
+        <ListBar
+          isLive={isLive}
+          added={newCount(current, PAGE_SIZE)}
+          onShow={() => setShown({ ...current, rows: current.latest })}
+        />
+        <div ref={top} />
+        <div {...focus}>
+          <Card isFlush>
+            {data === undefined && error === null && <Skeleton lines={12} />}
+            {isEmpty && next === "" && <NoneFound filters={filters} />}
+            {isEmpty && next !== "" && (
+              <Empty title="No matches on this page">
+                <p>Older deliveries may match. Select Older to continue.</p>
+              </Empty>
+            )}
+            {current.rows.length > 0 && (
+              <DeliveryRows deliveries={current.rows} isStale={isPlaceholderData} />
+            )}
+          </Card>
+        </div>
+      </div>
       <Pages filters={filters} before={before} next={isPlaceholderData ? "" : next} />
     </>
   );
 }
 
-/** Refreshes the current page soon after any delivery changes. Returns whether a stream is open. */
-function useLiveList(): boolean {
+/** @param added how many deliveries a held list does not show; empty: none */
+function ListBar({ isLive, added, onShow }: { isLive: boolean; added: string; onShow(): void }) {
+  const bar = useRef<HTMLDivElement>(null);
+  const show = () => {
+    onShow();
+    window.scrollTo(0, 0);
+    // The button goes. The next key starts from here, not from the top of the page.
+    bar.current?.focus({ preventScroll: true });
+  };
+  return (
+    <div ref={bar} className={styles.bar} tabIndex={-1}>
+      <span className={`${styles.live} ${isLive ? styles.isLive : ""}`}>
+        {isLive ? "Live" : "Connecting…"}
+      </span>
+      {added !== "" && (
+        <Button className={`${controls.button} ${controls.small} ${controls.primary}`} onPress={show}>
+          {added} new
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/**
+ * Refreshes the current page soon after any delivery changes.
+ *
+ * @param onChanges called with each change at once
+ * @returns whether a stream is open
+ */
+function useLiveList(onChanges: (changes: readonly DeliveryChange[]) => void): boolean {
   const queries = useQueryClient();
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
-  const onChanges = useCallback(() => {
+  const status = useWatch((changes) => {
+    onChanges(changes);
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
       const queryKey = createConnectQueryKey({ schema: listDeliveries, cardinality: "finite" });
       void queries.invalidateQueries({ queryKey });
     }, REFRESH_EVERY_MS);
-  }, [queries]);
-  return useWatch(onChanges) === "live";
-}
-
-function Rows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStale: boolean }) {
-  const subscriptions = useSubscriptions();
-  return (
-    <table className={`${table.table} ${isStale ? styles.stale : ""}`}>
-      <caption className="visually-hidden">Deliveries, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">State</th>
-          <th scope="col">Event type</th>
-          <th scope="col" className={table.optional}>
-            Target
-          </th>
-          <th scope="col" className={table.optional}>
-            Attempts
-          </th>
-          <th scope="col" className={table.optional}>
-            Last outcome
-          </th>
-          <th scope="col" className={table.optional}>
-            Created
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {deliveries.map((delivery) => (
-          <tr key={delivery.id}>
-            <td>
-              <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
-            </td>
-            <td>
-              <Link href={`/deliveries/${delivery.id}`} className={table.link}>
-                {delivery.eventType}
-                <span className="visually-hidden">, delivery {delivery.id}</span>
-              </Link>
-              {delivery.test && <span className={styles.test}>test</span>}
-              <span className={table.below}>
-                {answerOf(delivery.lastOutcome, delivery.lastStatus)},{" "}
-                <Time at={delivery.createdAt} relative />
-              </span>
-            </td>
-            <td className={`${table.wide} ${table.muted} ${table.optional}`}>
-              {targetName(subscriptions, delivery.subscriptionId)}
-            </td>
-            <td className={table.optional}>{delivery.attempts}</td>
-            <td className={`${table.muted} ${table.optional}`}>
-              {answerOf(delivery.lastOutcome, delivery.lastStatus)}
-            </td>
-            <td className={`${table.muted} ${table.optional}`}>
-              <Time at={delivery.createdAt} relative />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
+  });
+  return status === "live";
 }
 
 function NoneFound({ filters }: { filters: Filters }) {
