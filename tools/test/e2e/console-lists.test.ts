@@ -237,3 +237,42 @@ describe("the live list", () => {
     expect((await links(page))[1]).toBe(before[0]);
   });
 });
+
+test("a long target is shown in full where there is room, and never wider than the window", async () => {
+  const { account, stack } = fixture;
+  const targetUrl = `https://hooks.long-name.example/api/v2/${"segment-".repeat(12)}`;
+  const subscriptionId = await fixture.subscribe(targetUrl, ["*"]);
+  await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 3 });
+  await stack.store.db
+    .updateTable("subscriptions")
+    .set({ failing_since: Date.now() })
+    .where("id", "=", subscriptionId)
+    .execute();
+  const { page, go } = await fixture.show({ token: account.token });
+  const lists = ["/", "/subscriptions", "/deliveries"];
+  for (const path of [...lists, "/event-types/invoice_sent"]) {
+    for (const width of [1600, 390, 320]) {
+      await page.setViewportSize({ width, height: 800 });
+      await go(path);
+      const target = page.getByText("hooks.long-name.example").filter({ visible: true }).first();
+      await target.waitFor();
+      const wider = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      expect(wider, `px that ${path} is wider than ${width} px`).toBeLessThanOrEqual(0);
+      const titles = `[...document.querySelectorAll("tbody a")].map(({ title }) => title)`;
+      expect(String(await page.evaluate(titles))).toContain("segment-segment-");
+      if (width === 1600 && lists.includes(path))
+        expect(await isCut(page), `${path} cuts the target`).toBe(false);
+    }
+  }
+});
+
+/** Returns whether a cell of the page's table shows less than its text. */
+async function isCut(page: Page): Promise<boolean> {
+  return Boolean(
+    await page.evaluate(`[...document.querySelectorAll("tbody td, tbody td span")].some(
+      ({ className, clientWidth, clientHeight, scrollWidth, scrollHeight }) =>
+        !className.includes("hidden") && (scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1)
+        && clientWidth > 0,
+    )`),
+  );
+}

@@ -7,6 +7,7 @@ import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
+import { TargetLink } from "../parts/target-link.tsx";
 import { TextBlock } from "../parts/text-block.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./event-type-page.module.css";
@@ -84,9 +85,7 @@ function Subscribers({ code }: { code: string }) {
             {subscriptions.map((subscription) => (
               <tr key={subscription.id}>
                 <td className={table.wide}>
-                  <Link href={`/subscriptions/${subscription.id}`} className={table.link}>
-                    {subscription.targetUrl}
-                  </Link>
+                  <TargetLink subscription={subscription} />
                 </td>
                 <td>
                   <SubscriptionBadge subscription={subscription} />

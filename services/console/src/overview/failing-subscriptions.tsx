@@ -6,6 +6,7 @@ import { SubscriptionBadge } from "../parts/badge.tsx";
 import { Card } from "../parts/layout.tsx";
 import { whole } from "../parts/numbers.ts";
 import table from "../parts/table.module.css";
+import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { waitingFor } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
@@ -64,14 +65,12 @@ export function FailingSubscriptions() {
 }
 
 function Row({ subscription }: { subscription: Subscription }) {
-  const { id, targetUrl, state, failingSince } = subscription;
+  const { id, state, failingSince } = subscription;
   const { can } = useSession();
   return (
     <tr>
       <td className={table.wide}>
-        <Link href={`/subscriptions/${id}`} className={table.link}>
-          {targetUrl}
-        </Link>
+        <TargetLink subscription={subscription} />
       </td>
       <td className={table.optional}>
         <SubscriptionBadge subscription={subscription} />

@@ -10,6 +10,7 @@ import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
+import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { Toggles } from "../parts/toggles.tsx";
 import { useSession } from "../session/session-context.tsx";
@@ -101,9 +102,7 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
               <SubscriptionBadge subscription={subscription} />
             </td>
             <td className={table.wide}>
-              <Link href={`/subscriptions/${subscription.id}`} className={table.link}>
-                {subscription.targetUrl}
-              </Link>
+              <TargetLink subscription={subscription} />
               {subscription.description !== "" && (
                 <span className={styles.description}>{subscription.description}</span>
               )}
