@@ -3,6 +3,7 @@ import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
 import { useEffect, useMemo } from "react";
 import { useSession } from "../session/session-context.tsx";
+import { withoutScheme } from "./subscription-options.ts";
 
 /** The largest page that the API returns. */
 const PAGE_SIZE = 500;
@@ -55,5 +56,5 @@ export function useEventTypes() {
 /** Returns a subscription's target URL without its scheme, or `Subscription ID` if the list lacks it. */
 export function targetName(subscriptions: readonly Subscription[], id: number): string {
   const url = subscriptions.find((subscription) => subscription.id === id)?.targetUrl;
-  return url === undefined ? `Subscription ${id}` : url.replace(/^https?:\/\//, "");
+  return url === undefined ? `Subscription ${id}` : withoutScheme(url);
 }

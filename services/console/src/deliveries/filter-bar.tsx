@@ -4,12 +4,13 @@ import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
 import { TextField } from "react-aria-components/TextField";
-import { targetName, useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
+import { useEventTypes } from "../api/subscriptions.ts";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { DELIVERY_STATES, stateName } from "../parts/delivery-status.ts";
 import { DAY_MS, MINUTE_MS } from "../parts/durations.ts";
 import { FAILURES } from "../parts/failures.ts";
+import { SubscriptionChoice } from "../parts/subscription-choice.tsx";
 import { localInput } from "../parts/times.ts";
 import { statusesFrom } from "../recover/selection.ts";
 import styles from "./filter-bar.module.css";
@@ -47,7 +48,6 @@ export function FilterBar(props: {
   onType(filters: Filters): void;
 }) {
   const { filters, onChange, onType } = props;
-  const subscriptions = useSubscriptions();
   const eventTypes = useEventTypes();
   const range = rangeOf(filters.since);
   const sinceId =
@@ -71,14 +71,10 @@ export function FilterBar(props: {
         value={filters.eventType}
         onChange={(eventType) => onChange({ ...filters, eventType })}
       />
-      <Choice
-        label="Subscription"
-        options={[
-          { id: "0", name: "Any subscription" },
-          ...subscriptions.map(({ id }) => ({ id: String(id), name: targetName(subscriptions, id) })),
-        ]}
-        value={String(filters.subscriptionId)}
-        onChange={(id) => onChange({ ...filters, subscriptionId: Number(id) })}
+      <SubscriptionChoice
+        none="Any subscription"
+        value={filters.subscriptionId}
+        onChange={(subscriptionId) => onChange({ ...filters, subscriptionId })}
       />
       <Choice
         label="Time"

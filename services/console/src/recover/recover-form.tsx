@@ -5,11 +5,12 @@ import { Label } from "react-aria-components/Label";
 import { Text } from "react-aria-components/Text";
 import { TextField } from "react-aria-components/TextField";
 import { useSearch } from "wouter";
-import { targetName, useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
+import { useEventTypes } from "../api/subscriptions.ts";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { HOUR_MS } from "../parts/durations.ts";
 import { FAILURES } from "../parts/failures.ts";
+import { SubscriptionChoice } from "../parts/subscription-choice.tsx";
 import { Tick } from "../parts/tick.tsx";
 import { localInput } from "../parts/times.ts";
 import { Toggles } from "../parts/toggles.tsx";
@@ -100,18 +101,13 @@ export function RecoverForm() {
 }
 
 function Where({ selection, onChange }: { selection: Selection; onChange(over: Partial<Selection>): void }) {
-  const subscriptions = useSubscriptions();
   const eventTypes = useEventTypes();
   return (
     <>
-      <Choice
-        label="Subscription"
-        options={[
-          { id: "0", name: selection.kind === "recover" ? "All subscriptions" : "Choose a subscription" },
-          ...subscriptions.map(({ id }) => ({ id: String(id), name: targetName(subscriptions, id) })),
-        ]}
-        value={String(selection.subscriptionId)}
-        onChange={(id) => onChange({ subscriptionId: Number(id) })}
+      <SubscriptionChoice
+        none={selection.kind === "recover" ? "All subscriptions" : "Choose a subscription"}
+        value={selection.subscriptionId}
+        onChange={(subscriptionId) => onChange({ subscriptionId })}
       />
       <Choice
         label="Event type"
