@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { DeliveryState } from "@posthaste/contracts/delivery";
-import { createSubscription } from "@posthaste/store";
+import type { AccountId } from "@posthaste/domain";
+import { createSubscription, type Store } from "@posthaste/store";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
@@ -50,8 +51,8 @@ async function choose(page: Page, label: string, option: string): Promise<void> 
   await page.getByRole("option", { name: option }).click();
 }
 
-describe("the address of the list of deliveries", () => {
-  test("holds the page: Back, a reload and another tab show the same deliveries", async () => {
+describe("the address of a list", () => {
+  test("holds the page of the deliveries: Back, a reload and another tab show the same", async () => {
     const { account, stack } = fixture;
     const subscriptionId = await fixture.subscribe(fixture.receiver.url);
     await insertDeliveries(stack.store, { accountId: account.id, subscriptionId, count: 130 });
@@ -115,6 +116,22 @@ describe("the address of the list of deliveries", () => {
     await page.waitForURL("**/deliveries");
   });
 
+  test("holds the page of the subscriptions, too", async () => {
+    const { account, stack } = fixture;
+    for (let i = 0; i < 60; i += 1) await insertSubscription(stack.store, account.id, i);
+    const { page } = await fixture.show({ token: account.token, path: "/subscriptions" });
+    await expect.poll(async () => (await links(page)).length, PATIENCE).toBe(50);
+    await button(page, "Newer").click();
+    await expect.poll(async () => (await links(page)).length, PATIENCE).toBe(10);
+    const second = await links(page);
+    await page.getByRole("row").nth(1).getByRole("link").click();
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+    await page.goBack();
+    await expect.poll(() => links(page), PATIENCE).toEqual(second);
+    await button(page, "Older").click();
+    await expect.poll(async () => (await links(page)).length, PATIENCE).toBe(50);
+  });
+
   test("is a step of the history for each filter", async () => {
     const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
     await choose(page, "State", "Exhausted");
@@ -127,6 +144,19 @@ describe("the address of the list of deliveries", () => {
     await page.waitForURL("**/deliveries");
   });
 });
+
+/** Creates a subscription whose host does not answer. */
+async function insertSubscription(store: Store, accountId: AccountId, number: number): Promise<void> {
+  await createSubscription(store, {
+    accountId,
+    targetUrl: `https://${number}.many.example/`,
+    eventTypes: ["invoice_sent"],
+    acceptance: "OK_ONLY",
+    credential: null,
+    timeoutMs: null,
+    now: Date.now(),
+  });
+}
 
 /** A time as a `datetime-local` field of this zone holds it. */
 function inZone(timeZone: string, at: number): string {
@@ -159,15 +189,7 @@ describe("a choice of subscriptions", () => {
       description: "Ledger",
     });
     for (let i = 0; i < 500; i += 1) {
-      await createSubscription(stack.store, {
-        accountId: account.id,
-        targetUrl: `https://${i}.many.example/`,
-        eventTypes: ["invoice_sent"],
-        acceptance: "OK_ONLY",
-        credential: null,
-        timeoutMs: null,
-        now: Date.now(),
-      });
+      await insertSubscription(stack.store, account.id, i);
     }
     const twin = await fixture.subscribe(targetUrl, ["contact_created"]);
     const { page } = await fixture.show({ token: account.token, path: "/deliveries" });

@@ -9,6 +9,7 @@ import controls from "../parts/controls.module.css";
 import { MINUTE_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { Pages } from "../parts/pages.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
@@ -25,7 +26,6 @@ import {
   selectionOf,
 } from "./filters.ts";
 import { newCount, nextShown, type Shown, withChanges } from "./held-list.ts";
-import { Pages } from "./pages.tsx";
 import { useHold } from "./use-hold.ts";
 
 const PAGE_SIZE = 50;
@@ -108,7 +108,13 @@ function DeliveryList({ filters, before }: { filters: Filters; before: string })
           </Card>
         </div>
       </div>
-      <Pages filters={filters} before={before} next={isPlaceholderData ? "" : next} />
+      <Pages
+        label="Delivery list pages"
+        names={{ before: "Newer", first: "Newest", next: "Older" }}
+        token={before}
+        next={isPlaceholderData ? "" : next}
+        addressOf={(token) => addressOf(filters, token)}
+      />
     </>
   );
 }

@@ -35,7 +35,7 @@ export function FailingSubscriptions() {
       aside={
         <span>
           {shown.length < subscriptions.length && `The longest failing ${SHOWN_MAX} of ${all}. `}
-          <Link href="/subscriptions">All subscriptions</Link>
+          <Link href="/subscriptions?which=failing">All that are failing</Link>
         </span>
       }
     >

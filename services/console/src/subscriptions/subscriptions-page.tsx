@@ -2,18 +2,18 @@ import { useQuery } from "@connectrpc/connect-query";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
 import { keepPreviousData } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { useState } from "react";
-import { Button } from "react-aria-components/Button";
-import { Link } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 import { SubscriptionBadge } from "../parts/badge.tsx";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { Pages } from "../parts/pages.tsx";
 import table from "../parts/table.module.css";
 import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { Toggles } from "../parts/toggles.tsx";
 import { useSession } from "../session/session-context.tsx";
+import { listAddress, readListAddress } from "./list-address.ts";
 import styles from "./subscriptions-page.module.css";
 
 const PAGE_SIZE = 50;
@@ -22,11 +22,12 @@ const SHOWN_TYPES_MAX = 2;
 
 export function SubscriptionsPage() {
   const { can } = useSession();
-  const [which, setWhich] = useState<"all" | "failing">("all");
-  const [tokens, setTokens] = useState<readonly string[]>([""]);
-  const { data, error, refetch } = useQuery(
+  const search = useSearch();
+  const [, navigate] = useLocation();
+  const { which, after } = readListAddress(search);
+  const { data, error, isPlaceholderData, refetch } = useQuery(
     SubscriptionService.method.listSubscriptions,
-    { pageSize: PAGE_SIZE, pageToken: tokens.at(-1) ?? "", failing: which === "failing" },
+    { pageSize: PAGE_SIZE, pageToken: after, failing: which === "failing" },
     { refetchInterval: EVERY_MS, placeholderData: keepPreviousData },
   );
   const next = data?.nextPageToken ?? "";
@@ -40,10 +41,7 @@ export function SubscriptionsPage() {
             { id: "failing", name: "Failing" },
           ]}
           value={which}
-          onChange={(chosen) => {
-            setWhich(chosen);
-            setTokens([""]);
-          }}
+          onChange={(chosen) => navigate(listAddress({ which: chosen, after: "" }))}
         />
         {can("subscriptions:write") && (
           <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
@@ -57,23 +55,14 @@ export function SubscriptionsPage() {
         {data !== undefined && data.subscriptions.length === 0 && <None which={which} />}
         {data !== undefined && data.subscriptions.length > 0 && <Rows subscriptions={data.subscriptions} />}
       </Card>
-      {(next !== "" || tokens.length > 1) && (
-        <nav className={styles.pages} aria-label="Subscription list pages">
-          <Button
-            className={`${controls.button} ${controls.small}`}
-            isDisabled={tokens.length === 1}
-            onPress={() => setTokens(tokens.slice(0, -1))}
-          >
-            Older
-          </Button>
-          <Button
-            className={`${controls.button} ${controls.small}`}
-            isDisabled={next === ""}
-            onPress={() => setTokens([...tokens, next])}
-          >
-            Newer
-          </Button>
-        </nav>
+      {(next !== "" || after !== "") && (
+        <Pages
+          label="Subscription list pages"
+          names={{ before: "Older", first: "Oldest", next: "Newer" }}
+          token={after}
+          next={isPlaceholderData ? "" : next}
+          addressOf={(token) => listAddress({ which, after: token })}
+        />
       )}
     </>
   );
