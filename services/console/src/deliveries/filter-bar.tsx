@@ -8,23 +8,12 @@ import { useEventTypes } from "../api/subscriptions.ts";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { DELIVERY_STATES, stateName } from "../parts/delivery-status.ts";
-import { DAY_MS, MINUTE_MS } from "../parts/durations.ts";
 import { FAILURES } from "../parts/failures.ts";
 import { SubscriptionChoice } from "../parts/subscription-choice.tsx";
-import { localInput } from "../parts/times.ts";
+import { TimeFilter } from "../parts/time-filter.tsx";
 import { statusesFrom } from "../recover/selection.ts";
 import styles from "./filter-bar.module.css";
-import {
-  ATTEMPTS_MAX,
-  addressOf,
-  type Filters,
-  NO_FILTERS,
-  parsed,
-  type Range,
-  rangeOf,
-  SINCES,
-  sinceOf,
-} from "./filters.ts";
+import { ATTEMPTS_MAX, addressOf, type Filters, NO_FILTERS } from "./filters.ts";
 
 /** Of started deliveries, those that have failed and wait for a retry, or make it. */
 const RETRYING = "retrying";
@@ -49,9 +38,6 @@ export function FilterBar(props: {
 }) {
   const { filters, onChange, onType } = props;
   const eventTypes = useEventTypes();
-  const range = rangeOf(filters.since);
-  const sinceId =
-    range !== undefined ? "range" : (SINCES.find(({ id }) => id === filters.since)?.id ?? "all");
   const isRetrying = filters.state === DeliveryState.STARTED && filters.attemptsMin > 0;
   const isFiltered = addressOf(filters) !== addressOf(NO_FILTERS);
   return (
@@ -76,15 +62,11 @@ export function FilterBar(props: {
         value={filters.subscriptionId}
         onChange={(subscriptionId) => onChange({ ...filters, subscriptionId })}
       />
-      <Choice
-        label="Time"
-        options={SINCES}
-        value={sinceId}
-        onChange={(id) => onChange({ ...filters, since: id === "range" ? sinceOf(lastDay(Date.now())) : id })}
+      <TimeFilter
+        since={filters.since}
+        onChange={(since) => onChange({ ...filters, since })}
+        onType={(since) => onType({ ...filters, since })}
       />
-      {range !== undefined && (
-        <RangeFields range={range} onType={(typed) => onType({ ...filters, since: sinceOf(typed) })} />
-      )}
       <Choice
         label="Last outcome"
         options={FAILURES}
@@ -145,31 +127,4 @@ function OnlyButton({ name, onRemove }: { name: string; onRemove(): void }) {
       <span>{name}</span> <X size={14} aria-hidden="true" />
     </Button>
   );
-}
-
-function RangeFields({ range, onType }: { range: Range; onType(range: Range): void }) {
-  const { from, before } = range;
-  const isWrong = from !== undefined && before !== undefined && from >= before;
-  const fields = [
-    { label: "From", at: from, onChange: (text: string) => onType({ from: parsed(text), before }) },
-    { label: "Before", at: before, onChange: (text: string) => onType({ from, before: parsed(text) }) },
-  ];
-  return fields.map(({ label, at, onChange }) => (
-    <TextField
-      key={label}
-      className={controls.field}
-      value={at === undefined ? "" : localInput(at)}
-      onChange={onChange}
-      isInvalid={isWrong}
-    >
-      <Label>{label}</Label>
-      <Input type="datetime-local" className={controls.input} />
-    </TextField>
-  ));
-}
-
-/** Ends with the current minute, as the fields have no seconds. */
-function lastDay(now: number): Range {
-  const before = Math.ceil(now / MINUTE_MS) * MINUTE_MS;
-  return { from: before - DAY_MS, before };
 }

@@ -1,18 +1,9 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
 import { afterEach, expect, test, vi } from "vitest";
+import { parsed, rangeOf, sinceOf } from "../parts/time-range.ts";
 import { localInput } from "../parts/times.ts";
-import {
-  addressOf,
-  NO_FILTERS,
-  parsed,
-  rangeOf,
-  readBefore,
-  readFilters,
-  requestOf,
-  selectionOf,
-  sinceOf,
-} from "./filters.ts";
+import { addressOf, NO_FILTERS, readBefore, readFilters, requestOf, selectionOf } from "./filters.ts";
 
 const FROM = Date.UTC(2026, 10, 28, 8, 30);
 const BEFORE = Date.UTC(2026, 10, 28, 9, 45);

@@ -1,6 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DeliveryState, Outcome } from "@posthaste/contracts/delivery";
-import { DAY_MS, HOUR_MS } from "../parts/durations.ts";
+import { readSince, type Since, timesOf } from "../parts/time-range.ts";
 import { SENDABLE, type Selection, statusesFrom, UNDELIVERED } from "../recover/selection.ts";
 
 /** The filters of the delivery list. The page's URL holds them, so that a reader can share the list. */
@@ -34,27 +34,6 @@ export const NO_FILTERS: Filters = {
   recoveryId: 0,
 };
 
-export const SINCES = [
-  { id: "all", name: "Any time" },
-  { id: "15m", name: "Last 15 minutes" },
-  { id: "1h", name: "Last hour" },
-  { id: "24h", name: "Last 24 hours" },
-  { id: "7d", name: "Last 7 days" },
-  { id: "range", name: "Custom range" },
-] as const;
-/** An id of `SINCES` except `range`, or a range: see `sinceOf`. */
-export type Since = string;
-/** In epoch milliseconds. Undefined: no limit. */
-export type Range = { readonly from: number | undefined; readonly before: number | undefined };
-
-const LENGTHS_MS: Readonly<Record<string, number>> = {
-  "15m": 900_000,
-  "1h": HOUR_MS,
-  "24h": DAY_MS,
-  "7d": 7 * DAY_MS,
-};
-const BETWEEN = "~";
-
 /** The largest number of a subscription or recovery. */
 const ID_MAX = 2 ** 31 - 1;
 /** A delivery has as many attempts at most. */
@@ -69,13 +48,11 @@ export function readFilters(search: string): Filters {
   const params = new URLSearchParams(search);
   const state = params.get("state")?.toUpperCase() ?? "";
   const outcome = params.get("outcome")?.toUpperCase() ?? "";
-  const since = params.get("since") ?? "all";
-  const range = rangeOf(since);
   return {
     state: STATES.find((value) => DeliveryState[value] === state) ?? DeliveryState.UNSPECIFIED,
     eventType: params.get("type") ?? "",
     subscriptionId: numberIn(params, "subscription", ID_MAX),
-    since: range === undefined ? since : sinceOf(range),
+    since: readSince(params),
     outcome: OUTCOMES.find((value) => Outcome[value] === outcome) ?? Outcome.UNSPECIFIED,
     statuses: params.get("status") ?? "",
     attemptsMin: numberIn(params, "attempts", ATTEMPTS_MAX),
@@ -113,28 +90,6 @@ export function readBefore(search: string): string {
   return new URLSearchParams(search).get("before") ?? "";
 }
 
-/** Writes a range as two instants in UTC, so that it means the same in every time zone. */
-export function sinceOf({ from, before }: Range): Since {
-  return [from, before].map((at) => (at === undefined ? "" : new Date(at).toISOString())).join(BETWEEN);
-}
-
-/**
- * Reads a range. A time without a zone is in the reader's: earlier releases wrote such.
- *
- * @returns undefined: `since` is no range
- */
-export function rangeOf(since: Since): Range | undefined {
-  if (!since.includes(BETWEEN)) return undefined;
-  const [from = "", before = ""] = since.split(BETWEEN);
-  return { from: parsed(from), before: parsed(before) };
-}
-
-/** Reads an instant, or the value of a `datetime-local` field in the reader's zone. Undefined: it is none. */
-export function parsed(text: string): number | undefined {
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : at;
-}
-
 /**
  * Returns the request for what the filters leave. Statuses that are not complete yet are left out.
  *
@@ -142,7 +97,7 @@ export function parsed(text: string): number | undefined {
  */
 export function requestOf(filters: Filters, now: number) {
   const { state, eventType, subscriptionId, outcome, attemptsMin, eventId, recoveryId } = filters;
-  const { from, before } = timesOf(filters, now);
+  const { from, before } = timesOf(filters.since, now);
   return {
     ...{ state, eventType, subscriptionId, attemptsMin, eventId, recoveryId },
     outcomes: outcome === Outcome.UNSPECIFIED ? [] : [outcome],
@@ -150,11 +105,6 @@ export function requestOf(filters: Filters, now: number) {
     ...(from === undefined ? {} : { createdFrom: timestampFromMs(from) }),
     ...(before === undefined ? {} : { createdBefore: timestampFromMs(before) }),
   };
-}
-
-function timesOf({ since }: Filters, now: number): Partial<Range> {
-  const length = LENGTHS_MS[since];
-  return length === undefined ? (rangeOf(since) ?? {}) : { from: now - length };
 }
 
 /**
@@ -168,7 +118,7 @@ export function selectionOf(filters: Filters, now: number): Selection | undefine
   // Recovering what a recovery sent is none of the API's filters.
   if (recoveryId !== 0 || addressOf(filters) === addressOf(NO_FILTERS)) return undefined;
   if (!states.every((one) => SENDABLE.some((sendable) => sendable === one))) return undefined;
-  const { from, before } = timesOf(filters, now);
+  const { from, before } = timesOf(filters.since, now);
   return {
     ...UNDELIVERED,
     ...{ subscriptionId, states, attemptsMin, eventId },
