@@ -13,6 +13,7 @@ export const CONSOLE_PATHS = [
   "/event-types/:code",
   "/events",
   "/events/:id",
+  "/search",
   "/recover",
   "/inbox",
   "/operator",

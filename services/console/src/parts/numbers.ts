@@ -24,3 +24,10 @@ export function percent(share: number): string {
 export function durationMsOf(duration: Duration | undefined): number {
   return duration === undefined ? 0 : durationMs(duration);
 }
+
+/** Says a size: `12 bytes`, `1.5 KiB`. */
+export function sizeInWords(bytes: number): string {
+  if (bytes < 1_024) return `${whole(bytes)} ${bytes === 1 ? "byte" : "bytes"}`;
+  const kib = bytes / 1_024;
+  return kib < 1_024 ? `${Number(kib.toFixed(1))} KiB` : `${Number((kib / 1_024).toFixed(1))} MiB`;
+}

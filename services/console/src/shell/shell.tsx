@@ -1,9 +1,21 @@
 import type { Session } from "@posthaste/contracts/session";
-import { Activity, Building2, CalendarClock, Inbox, LogOut, Radio, RotateCcw, Tags } from "lucide-react";
+import {
+  Activity,
+  Building2,
+  CalendarClock,
+  FileJson,
+  Inbox,
+  LogOut,
+  Radio,
+  RotateCcw,
+  Tags,
+} from "lucide-react";
 import { lazy, Suspense } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
+import { ActionsKey } from "../find/actions-key.tsx";
+import { SearchBox } from "../find/search-box.tsx";
 import { SwitchButton } from "../operator/switch-button.tsx";
 import { OverviewPage } from "../overview/overview-page.tsx";
 import { Brand } from "../parts/brand.tsx";
@@ -23,6 +35,8 @@ const DeliveryPage = lazy(async () => ({
   default: (await import("../delivery/delivery-page.tsx")).DeliveryPage,
 }));
 const EventPage = lazy(async () => ({ default: (await import("../event/event-page.tsx")).EventPage }));
+const EventsPage = lazy(async () => ({ default: (await import("../events/events-page.tsx")).EventsPage }));
+const SearchPage = lazy(async () => ({ default: (await import("../find/search-page.tsx")).SearchPage }));
 const SubscriptionsPage = lazy(async () => ({
   default: (await import("../subscriptions/subscriptions-page.tsx")).SubscriptionsPage,
 }));
@@ -56,6 +70,7 @@ const InboxPage = lazy(async () => ({ default: (await import("../inbox/inbox-pag
 const PLACES = [
   { path: "/", name: "Overview", Icon: Activity },
   { path: "/deliveries", name: "Deliveries", Icon: CalendarClock },
+  { path: "/events", name: "Events", Icon: FileJson },
   { path: "/subscriptions", name: "Subscriptions", Icon: Radio },
   { path: "/event-types", name: "Event types", Icon: Tags },
   { path: "/recover", name: "Recover", Icon: RotateCcw },
@@ -88,6 +103,7 @@ export function Shell() {
       <div className={styles.side}>
         <div className={styles.sticky}>
           <Brand />
+          <SearchBox />
           <Places />
           <Account />
         </div>
@@ -101,6 +117,8 @@ export function Shell() {
                 <Route path="/" component={OverviewPage} />
                 <Route path="/deliveries" component={DeliveriesPage} />
                 <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
+                <Route path="/events" component={EventsPage} />
+                <Route path="/search" component={SearchPage} />
                 <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
                 <Route path="/subscriptions" component={SubscriptionsPage} />
                 <Route path="/subscriptions/new" component={NewSubscriptionPage} />
@@ -155,6 +173,7 @@ function Places() {
   const places = isOperator(session, isActing) ? [...PLACES, OPERATOR_PLACE] : PLACES;
   return (
     <nav aria-label="Main" className={styles.places}>
+      <ActionsKey places={places} />
       <ul>
         {places.map(({ path, name, Icon }) => {
           const isCurrent = path === "/" ? location === "/" : location.startsWith(path);
