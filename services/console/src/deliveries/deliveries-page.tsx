@@ -25,7 +25,7 @@ import {
   requestOf,
   selectionOf,
 } from "./filters.ts";
-import { newCount, nextShown, type Shown, withChanges } from "./held-list.ts";
+import { newCount, nextShown, showing, withChanges } from "./held-list.ts";
 import { useHold } from "./use-hold.ts";
 
 const PAGE_SIZE = 50;
@@ -33,7 +33,7 @@ const PAGE_SIZE = 50;
 const REFRESH_EVERY_MS = 1_000;
 /** The polling interval while no stream is open. */
 const NOT_LIVE_EVERY_MS = 10_000;
-const NOTHING: Shown = { page: "", latest: [], rows: [] };
+const NO_PAGE = { deliveries: [], nextPageToken: "" };
 const { listDeliveries } = DeliveryService.method;
 
 export function DeliveriesPage() {
@@ -64,25 +64,25 @@ export function DeliveriesPage() {
 function DeliveryList({ filters, before }: { filters: Filters; before: string }) {
   const top = useRef<HTMLDivElement>(null);
   const { isHeld, pointer, focus } = useHold(top);
-  const [shown, setShown] = useState(NOTHING);
+  const [shown, setShown] = useState(() => showing({ page: "", deliveries: [], next: "" }));
   const isLive = useLiveList((changes) => {
     if (isHeld) setShown((before) => withChanges(before, changes));
   });
-  // A last hour, say, ends with the current minute, so that the query does not change all the time.
-  const now = Math.ceil(useNow(true) / MINUTE_MS) * MINUTE_MS;
+  // A last hour, say, begins with a minute, so that the query does not change all the time.
+  const now = Math.floor(useNow(true) / MINUTE_MS) * MINUTE_MS;
   const request = { ...requestOf(filters, now), pageSize: PAGE_SIZE, pageToken: before };
   const { data, error, isPlaceholderData, refetch } = useQuery(listDeliveries, request, {
     placeholderData: keepPreviousData,
     refetchInterval: isLive ? false : NOT_LIVE_EVERY_MS,
   });
   // While another page loads, this one stays.
-  const current = isPlaceholderData
-    ? shown
-    : nextShown(shown, addressOf(filters, before), data?.deliveries ?? NOTHING.latest, isHeld);
+  const { deliveries, nextPageToken } = data ?? NO_PAGE;
+  const latest = { page: addressOf(filters, before), deliveries, next: nextPageToken };
+  const current = isPlaceholderData ? shown : nextShown(shown, latest, isHeld);
   // React renders again before the reader sees anything.
   if (current !== shown) setShown(current);
-  const next = data?.nextPageToken ?? "";
-  const isEmpty = data !== undefined && current.rows.length === 0;
+  const { rows, next } = current;
+  const isEmpty = data !== undefined && rows.length === 0;
   return (
     <>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
@@ -90,7 +90,7 @@ function DeliveryList({ filters, before }: { filters: Filters; before: string })
         <ListBar
           isLive={isLive}
           added={newCount(current, PAGE_SIZE)}
-          onShow={() => setShown({ ...current, rows: current.latest })}
+          onShow={() => setShown(showing(current.latest))}
         />
         <div ref={top} />
         <div {...focus}>
@@ -102,9 +102,7 @@ function DeliveryList({ filters, before }: { filters: Filters; before: string })
                 <p>Older deliveries may match. Select Older to continue.</p>
               </Empty>
             )}
-            {current.rows.length > 0 && (
-              <DeliveryRows deliveries={current.rows} isStale={isPlaceholderData} />
-            )}
+            {rows.length > 0 && <DeliveryRows deliveries={rows} isStale={isPlaceholderData} />}
           </Card>
         </div>
       </div>
