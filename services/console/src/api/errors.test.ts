@@ -37,7 +37,9 @@ describe("a call did not reach Posthaste", () => {
 
 test("the fields that the API refuses are named with the reason", () => {
   const value = { fieldViolations: [{ field: "target_url", description: "is missing" }] };
-  const error = new ConnectError("no", Code.InvalidArgument, undefined, [{ desc: BadRequestSchema, value }]);
+  const text = "target_url is missing; invoice_sent is not in the catalogue";
+  const error = new ConnectError(text, Code.InvalidArgument, undefined, [{ desc: BadRequestSchema, value }]);
+  expect(wordsOf(error)).toBe("Target url is missing; invoice_sent is not in the catalogue.");
   expect(refusedFields(error)).toEqual([{ field: "target_url", why: "is missing" }]);
   expect(refusedFields(new Error("other"))).toEqual([]);
 });

@@ -28,8 +28,13 @@ export function codeOf(error: unknown): Code {
 export function wordsOf(error: unknown): string {
   if (isUnreached(error)) return "Posthaste cannot be reached. Try again when it is back.";
   const { rawMessage } = ConnectError.from(error);
-  const text = rawMessage === "" ? "unknown error" : rawMessage;
+  const text = withoutNames(rawMessage === "" ? "unknown error" : rawMessage, refusedFields(error));
   return `${text[0]?.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
+
+/** Spells the contract's names of fields as words. */
+function withoutNames(text: string, fields: readonly { readonly field: string }[]): string {
+  return fields.reduce((words, { field }) => words.replaceAll(field, field.replaceAll(/[_.]/g, " ")), text);
 }
 
 /** Returns the request's fields that the API refuses, by their names in the contract, and why. */

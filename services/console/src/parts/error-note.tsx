@@ -7,7 +7,7 @@ import styles from "./error-note.module.css";
 /** Shows the API's error message. */
 export function ErrorNote({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   return (
-    <div className={styles.note} role="alert">
+    <div className={styles.note} role="alert" tabIndex={-1}>
       <TriangleAlert size={17} aria-hidden="true" />
       <p>{wordsOf(error)}</p>
       {onRetry !== undefined && (

@@ -7,6 +7,8 @@ export function Tick(props: {
   isSelected: boolean;
   onChange(isSelected: boolean): void;
   isDisabled?: boolean;
+  isInvalid?: boolean;
+  "aria-describedby"?: string;
   children: React.ReactNode;
 }) {
   const { children, ...rest } = props;

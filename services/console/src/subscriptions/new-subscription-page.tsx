@@ -14,7 +14,8 @@ import { TextBlock } from "../parts/text-block.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./new-subscription-page.module.css";
 import { JUST_CREATED } from "./next-steps.tsx";
-import { NEW_DRAFT, requestOf, SubscriptionForm } from "./subscription-form.tsx";
+import { NEW_DRAFT, requestOf } from "./subscription-draft.ts";
+import { SubscriptionForm } from "./subscription-form.tsx";
 
 /** The form for a new subscription, next to a sample of what its receiver gets. */
 export function NewSubscriptionPage() {

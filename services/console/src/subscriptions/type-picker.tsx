@@ -13,19 +13,26 @@ const EVERY = "*";
 export function TypePicker(props: {
   chosen: readonly string[];
   onChange(types: string[]): void;
+  problem: string | undefined;
   onShowSample?: ((code: string) => void) | undefined;
 }) {
-  const { chosen, onChange, onShowSample } = props;
+  const { chosen, onChange, problem, onShowSample } = props;
   const eventTypes = useEventTypes();
   const [query, setQuery] = useState("");
   const id = useId();
+  const problemId = useId();
   const isEvery = chosen.includes(EVERY);
   const shown = eventTypes.filter(({ code }) => code.includes(query.trim().toLowerCase()));
   return (
     <fieldset className={styles.types}>
       <legend>Event types</legend>
       <div className={styles.typesHead}>
-        <Tick isSelected={isEvery} onChange={(every) => onChange(every ? [EVERY] : [])}>
+        <Tick
+          isSelected={isEvery}
+          onChange={(every) => onChange(every ? [EVERY] : [])}
+          isInvalid={problem !== undefined}
+          aria-describedby={problemId}
+        >
           All types that platforms send, including future types
         </Tick>
         <SearchField
@@ -66,6 +73,9 @@ export function TypePicker(props: {
         ))}
         {shown.length === 0 && <li className={styles.none}>No event types match.</li>}
       </ul>
+      <p id={problemId} className={controls.problem}>
+        {problem}
+      </p>
     </fieldset>
   );
 }
