@@ -15,6 +15,7 @@ import { SignedOutPage } from "./session/signed-out-page.tsx";
 import type { SignedIn } from "./session/stage.ts";
 import { AwayBanner } from "./shell/away-banner.tsx";
 import { Shell } from "./shell/shell.tsx";
+import { useKeptFocus } from "./shell/use-kept-focus.ts";
 
 /** Loaded when it is needed: the parts of a dialog are a tenth of the first load. */
 const SessionEnded = lazy(async () => ({
@@ -22,6 +23,7 @@ const SessionEnded = lazy(async () => ({
 }));
 
 export function App() {
+  useKeptFocus();
   return (
     <Router>
       <AwayBanner />

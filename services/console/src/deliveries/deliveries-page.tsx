@@ -162,6 +162,7 @@ function useLiveList(onChanges: (changes: readonly DeliveryChange[]) => void): b
 }
 
 function NoneFound({ filters }: { filters: Filters }) {
+  const { can } = useSession();
   if (addressOf(filters) !== addressOf(NO_FILTERS)) {
     return (
       <Empty title="No deliveries match">
@@ -172,9 +173,11 @@ function NoneFound({ filters }: { filters: Filters }) {
   return (
     <Empty title="No deliveries yet">
       <p>Posthaste delivers each ingested event to every subscription to its type.</p>
-      <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
-        Create a subscription
-      </Link>
+      {can("subscriptions:write") && (
+        <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
+          Create a subscription
+        </Link>
+      )}
     </Empty>
   );
 }

@@ -75,7 +75,7 @@ function Subscribers({ code }: { code: string }) {
       {subscriptions === undefined && <Skeleton lines={2} />}
       {subscriptions?.length === 0 && (
         <Empty title="No subscribers">
-          <Link href="/subscriptions/new">Create a subscription</Link>
+          {can("subscriptions:write") && <Link href="/subscriptions/new">Create a subscription</Link>}
         </Empty>
       )}
       {subscriptions !== undefined && subscriptions.length > 0 && (

@@ -1,7 +1,7 @@
-import { type Subscription, SubscriptionService, SubscriptionState } from "@posthaste/contracts/subscription";
+import { type Subscription, SubscriptionState } from "@posthaste/contracts/subscription";
 import { Link } from "wouter";
 import { useAllSubscriptions } from "../api/subscriptions.ts";
-import { useLiveRefresh } from "../api/use-live-refresh.ts";
+import { useLiveInterval } from "../api/use-live-interval.ts";
 import { SubscriptionBadge } from "../parts/badge.tsx";
 import { Card } from "../parts/layout.tsx";
 import { whole } from "../parts/numbers.ts";
@@ -14,15 +14,14 @@ import { useSession } from "../session/session-context.tsx";
 import styles from "./failing-subscriptions.module.css";
 import { longestFailing } from "./longest-failing.ts";
 
-/** At most one refresh in this interval, however many deliveries change. */
-const REFRESH_EVERY_MS = 10_000;
-const { listSubscriptions } = SubscriptionService.method;
+/** The polling interval while deliveries change. */
+const EVERY_MS = 10_000;
 const SHOWN_MAX = 10;
 
 /** Lists at most 10 failing subscriptions, the longest failing first. Renders nothing if there are none. */
 export function FailingSubscriptions() {
   const { can } = useSession();
-  const refetchInterval = useLiveRefresh([listSubscriptions], REFRESH_EVERY_MS);
+  const refetchInterval = useLiveInterval(EVERY_MS);
   const { subscriptions, isComplete } = useAllSubscriptions({ failing: true, refetchInterval });
   if (subscriptions.length === 0) return null;
   const shown = longestFailing(subscriptions, SHOWN_MAX);

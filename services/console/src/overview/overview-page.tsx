@@ -9,13 +9,14 @@ import {
 import { keepPreviousData } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
-import { useLiveRefresh } from "../api/use-live-refresh.ts";
+import { useLiveInterval } from "../api/use-live-interval.ts";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader } from "../parts/layout.tsx";
 import { durationMsOf, whole } from "../parts/numbers.ts";
 import { Toggles } from "../parts/toggles.tsx";
 import { useNow } from "../parts/use-now.ts";
+import { Denied } from "../session/denied.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { FailingSubscriptions } from "./failing-subscriptions.tsx";
 import { FIGURE_NAMES, figuresOf } from "./figures.ts";
@@ -32,17 +33,16 @@ const RANGES = [
 ] as const;
 type RangeId = (typeof RANGES)[number]["id"];
 
-/** At most one refresh in this interval, however many deliveries change. */
-const REFRESH_EVERY_MS = 5_000;
-const { getStatistics } = StatisticsService.method;
+/** The polling interval while deliveries change. */
+const EVERY_MS = 5_000;
 
 export function OverviewPage() {
   const { can } = useSession();
   const mayRead = can("deliveries:read");
   const [range, setRange] = useState<RangeId>("DAY");
-  const refetchInterval = useLiveRefresh([getStatistics], REFRESH_EVERY_MS);
+  const refetchInterval = useLiveInterval(EVERY_MS);
   const { data, error, refetch } = useQuery(
-    getStatistics,
+    StatisticsService.method.getStatistics,
     { range: StatisticsRange[range] },
     { refetchInterval, placeholderData: keepPreviousData, enabled: mayRead },
   );
@@ -53,13 +53,7 @@ export function OverviewPage() {
         <Toggles label="Time range" options={RANGES} value={range} onChange={setRange} />
       </PageHeader>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {mayRead ? (
-        <Numbers data={data} hasFailed={error !== null} />
-      ) : (
-        <Empty title="This token cannot read deliveries">
-          <p>Sign in with a token that has the scope deliveries:read.</p>
-        </Empty>
-      )}
+      {mayRead ? <Numbers data={data} hasFailed={error !== null} /> : <Denied scope="deliveries:read" />}
       {can("subscriptions:read") && <FailingSubscriptions />}
       {mayRead && <Charts data={data} range={range} />}
     </>
@@ -96,7 +90,7 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                 Create a subscription
               </Link>
             )}
-            {session.inboxes && (
+            {session.inboxes && can("subscriptions:write") && (
               <Link href="/inbox" className={controls.button}>
                 Try an inbox
               </Link>

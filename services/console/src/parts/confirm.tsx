@@ -52,7 +52,7 @@ export function ConfirmButton(props: {
                   </Button>
                   <Button
                     className={`${controls.button} ${controls.primary}`}
-                    isDisabled={isBusy}
+                    isPending={isBusy}
                     onPress={() => void confirm(close)}
                   >
                     {confirmLabel}

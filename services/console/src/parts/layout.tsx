@@ -1,7 +1,6 @@
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 import styles from "./layout.module.css";
-
-let isLaterPage = false;
+import { usePageHeading } from "./use-page-heading.ts";
 
 /** A page's heading, with its actions on the right. */
 export function PageHeader(props: {
@@ -12,12 +11,9 @@ export function PageHeader(props: {
   children?: React.ReactNode;
 }) {
   const { title, name = typeof title === "string" ? title : "Posthaste", about, children } = props;
-  const heading = useRef<HTMLHeadingElement>(null);
+  const heading = usePageHeading();
   useEffect(() => {
     document.title = `${name} · Posthaste`;
-    // Focus makes screen readers announce the new page. The first page keeps the browser's focus.
-    if (isLaterPage) heading.current?.focus({ preventScroll: true });
-    isLaterPage = true;
   }, [name]);
   return (
     <header className={styles.header}>

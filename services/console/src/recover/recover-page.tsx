@@ -2,6 +2,7 @@ import { useQuery } from "@connectrpc/connect-query";
 import { DeliveryService, RecoveryState } from "@posthaste/contracts/delivery";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { Denied } from "../session/denied.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { RecoverForm } from "./recover-form.tsx";
 import styles from "./recover-page.module.css";
@@ -34,10 +35,12 @@ export function RecoverPage() {
         about="After a receiver outage, send what waits and what failed. A second recovery sends nothing twice."
       />
       <div className={styles.columns}>
-        {can("deliveries:write") && (
+        {can("deliveries:write") ? (
           <Card title="Send again">
             <RecoverForm />
           </Card>
+        ) : (
+          <Denied scope="deliveries:write" />
         )}
         <Card title="Recoveries" isFlush>
           {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}

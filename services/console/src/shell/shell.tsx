@@ -22,6 +22,8 @@ import { Brand } from "../parts/brand.tsx";
 import controls from "../parts/controls.module.css";
 import { Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import { TimeAhead } from "../parts/time.tsx";
+import { Needs } from "../session/denied.tsx";
+import type { NeededScope } from "../session/denied-words.ts";
 import { useSession } from "../session/session-context.tsx";
 import { PageBoundary } from "./page-boundary.tsx";
 import styles from "./shell.module.css";
@@ -68,16 +70,21 @@ const AuditPage = lazy(async () => ({ default: (await import("../operator/audit-
 const InboxPage = lazy(async () => ({ default: (await import("../inbox/inbox-page.tsx")).InboxPage }));
 
 const PLACES = [
-  { path: "/", name: "Overview", Icon: Activity },
-  { path: "/deliveries", name: "Deliveries", Icon: CalendarClock },
-  { path: "/events", name: "Events", Icon: FileJson },
-  { path: "/subscriptions", name: "Subscriptions", Icon: Radio },
-  { path: "/event-types", name: "Event types", Icon: Tags },
-  { path: "/recover", name: "Recover", Icon: RotateCcw },
-  { path: "/inbox", name: "Inbox", Icon: Inbox },
+  { path: "/", name: "Overview", Icon: Activity, scope: undefined },
+  { path: "/deliveries", name: "Deliveries", Icon: CalendarClock, scope: "deliveries:read" },
+  { path: "/events", name: "Events", Icon: FileJson, scope: "deliveries:read" },
+  { path: "/subscriptions", name: "Subscriptions", Icon: Radio, scope: "subscriptions:read" },
+  { path: "/event-types", name: "Event types", Icon: Tags, scope: undefined },
+  { path: "/recover", name: "Recover", Icon: RotateCcw, scope: "deliveries:write" },
+  { path: "/inbox", name: "Inbox", Icon: Inbox, scope: "subscriptions:write" },
 ] as const;
 
-const OPERATOR_PLACE = { path: "/operator", name: "All accounts", Icon: Building2 } as const;
+const OPERATOR_PLACE = {
+  path: "/operator",
+  name: "All accounts",
+  Icon: Building2,
+  scope: undefined,
+} as const;
 const OPERATOR_ROUTES = [
   <Route key="all" path="/operator" component={OperatorPage} />,
   <Route key="accounts" path="/operator/accounts" component={AccountsPage} />,
@@ -93,7 +100,6 @@ const SUBSCRIPTION_PATH = /^\/subscriptions\/(?<id>[1-9]\d{0,9})\/?$/;
 /** The frame around every page. */
 export function Shell() {
   const [path] = useLocation();
-  const { session, isActing } = useSession();
   useScrollToTop(path);
   return (
     <div className={styles.shell}>
@@ -113,32 +119,7 @@ export function Shell() {
         <WatchProvider>
           <PageBoundary path={path}>
             <Suspense fallback={<Skeleton lines={8} />}>
-              <Switch>
-                <Route path="/" component={OverviewPage} />
-                <Route path="/deliveries" component={DeliveriesPage} />
-                <Route path="/deliveries/:id">{({ id }) => <DeliveryPage key={id} id={id} />}</Route>
-                <Route path="/events" component={EventsPage} />
-                <Route path="/search" component={SearchPage} />
-                <Route path="/events/:id">{({ id }) => <EventPage key={id} id={id} />}</Route>
-                <Route path="/subscriptions" component={SubscriptionsPage} />
-                <Route path="/subscriptions/new" component={NewSubscriptionPage} />
-                <Route path={SUBSCRIPTION_PATH}>
-                  {({ id }) => <SubscriptionPage key={id} id={Number(id)} />}
-                </Route>
-                <Route path="/event-types" component={EventTypesPage} />
-                <Route path="/event-types/:code">
-                  {({ code }) => <EventTypePage key={code} code={code} />}
-                </Route>
-                <Route path="/recover" component={RecoverPage} />
-                <Route path="/inbox" component={InboxPage} />
-                {isOperator(session, isActing) && OPERATOR_ROUTES}
-                <Route>
-                  <PageHeader title="Page not found" />
-                  <Empty title="There is nothing at this address">
-                    <Link href="/">Go to the overview</Link>
-                  </Empty>
-                </Route>
-              </Switch>
+              <Pages />
             </Suspense>
           </PageBoundary>
         </WatchProvider>
@@ -146,6 +127,52 @@ export function Shell() {
     </div>
   );
 }
+
+function Pages() {
+  const { session, isActing } = useSession();
+  return (
+    <Switch>
+      <Route path="/" component={OverviewPage} />
+      <Route path="/deliveries">{needs("deliveries:read", "Deliveries", <DeliveriesPage />)}</Route>
+      <Route path="/deliveries/:id">
+        {({ id }) => needs("deliveries:read", "Delivery", <DeliveryPage key={id} id={id} />)}
+      </Route>
+      <Route path="/events">{needs("deliveries:read", "Events", <EventsPage />)}</Route>
+      <Route path="/search" component={SearchPage} />
+      <Route path="/events/:id">
+        {({ id }) => needs("deliveries:read", "Event", <EventPage key={id} id={id} />)}
+      </Route>
+      <Route path="/subscriptions">
+        {needs("subscriptions:read", "Subscriptions", <SubscriptionsPage />)}
+      </Route>
+      <Route path="/subscriptions/new">
+        {needs("subscriptions:write", "New subscription", <NewSubscriptionPage />)}
+      </Route>
+      <Route path={SUBSCRIPTION_PATH}>
+        {({ id }) =>
+          needs("subscriptions:read", "Subscription", <SubscriptionPage key={id} id={Number(id)} />)
+        }
+      </Route>
+      <Route path="/event-types" component={EventTypesPage} />
+      <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
+      <Route path="/recover">{needs("deliveries:read", "Recover", <RecoverPage />)}</Route>
+      <Route path="/inbox">{needs("subscriptions:write", "Inbox", <InboxPage />)}</Route>
+      {isOperator(session, isActing) && OPERATOR_ROUTES}
+      <Route>
+        <PageHeader title="Page not found" />
+        <Empty title="There is nothing at this address">
+          <Link href="/">Go to the overview</Link>
+        </Empty>
+      </Route>
+    </Switch>
+  );
+}
+
+const needs = (scope: NeededScope, title: string, page: React.ReactNode) => (
+  <Needs scope={scope} title={title}>
+    {page}
+  </Needs>
+);
 
 /** An operator who acts in an account still sees all of them. */
 function isOperator({ scopes }: Session, isActing: boolean): boolean {
@@ -169,8 +196,9 @@ function Acting() {
 
 function Places() {
   const [location] = useLocation();
-  const { session, isActing } = useSession();
-  const places = isOperator(session, isActing) ? [...PLACES, OPERATOR_PLACE] : PLACES;
+  const { session, isActing, can } = useSession();
+  const all = isOperator(session, isActing) ? [...PLACES, OPERATOR_PLACE] : PLACES;
+  const places = all.filter(({ scope }) => scope === undefined || can(scope));
   return (
     <nav aria-label="Main" className={styles.places}>
       <ActionsKey places={places} />

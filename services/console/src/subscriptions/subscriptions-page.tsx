@@ -132,7 +132,7 @@ function None({ which }: { which: "all" | "failing" }) {
             Create a subscription
           </Link>
         )}
-        {session.inboxes && (
+        {session.inboxes && can("subscriptions:write") && (
           <Link href="/inbox" className={controls.button}>
             No receiver yet? Try an inbox
           </Link>
