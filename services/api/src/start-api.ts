@@ -14,7 +14,7 @@ import { insteadOf } from "./connect/nearest-rpc.ts";
 import { connectRoutes, interceptors } from "./connect/routes.ts";
 import { rpcHeaders } from "./connect/rpc-headers.ts";
 import { strictJson } from "./connect/strict-json.ts";
-import { type ConsoleOptions, consolePages } from "./console/console.ts";
+import { type ConsoleOptions, consolePages, notFoundPage } from "./console/console.ts";
 import { type Counters, countersOf } from "./counters.ts";
 import type { Deps } from "./deps.ts";
 import { gateway } from "./gateway/gateway.ts";
@@ -118,7 +118,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     payload.on("error", () => {}).destroy();
     return "";
   });
-  answerUnrouted(app, (path) => RPC_METHODS.get(path), insteadOf);
+  answerUnrouted(app, (path) => RPC_METHODS.get(path), insteadOf, notFoundPage(options.console));
   const stopping = new AbortController();
   // Every call in flight has a listener on this signal, so their number is not a leak.
   setMaxListeners(0, stopping.signal);

@@ -74,6 +74,27 @@ describe("the console's files", () => {
     }
   });
 
+  test("are served to a browser at an address that does not exist, as not found; programs get a problem", async () => {
+    const seen = async (path: string, accept: string, method = "GET") => {
+      const response = await fetch(`${bench.url}${path}`, { method, headers: { accept } });
+      return { status: response.status, type: response.headers.get("content-type")?.split(";")[0] };
+    };
+    const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    const page = { status: 404, type: "text/html" };
+    const problem = { status: 404, type: "application/problem+json" };
+    for (const path of ["/nowhere", "/deliveries/a/b", "/nowhere?a=b.c"]) {
+      expect([path, await seen(path, browser)]).toEqual([path, page]);
+      expect([path, await seen(path, "*/*")]).toEqual([path, problem]);
+      expect([path, await seen(path, browser, "POST")]).toEqual([path, problem]);
+    }
+    const response = await fetch(`${bench.url}/nowhere`, { headers: { accept: browser } });
+    expect(await response.text()).toBe(PAGE);
+    expect(response.headers.get("content-security-policy")).toContain("default-src 'none'");
+    for (const path of ["/api/nothing", "/assets/gone", "/posthaste.v1.Nothing/Here", "/robots.txt"]) {
+      expect([path, await seen(path, browser)]).toEqual([path, problem]);
+    }
+  });
+
   test("are served from their folder only", async () => {
     writeFileSync(join(dir, "secret.txt"), "secret");
     for (const path of [

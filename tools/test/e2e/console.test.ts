@@ -347,12 +347,19 @@ describe("a portal link", () => {
   });
 });
 
-test("an address that cannot be a subscription's has no page", async () => {
+test("an address that is no page, or cannot be a subscription's, says so", async () => {
   const { page, go } = await fixture.show({ token: fixture.account.token });
-  for (const path of ["/subscriptions/abc", "/subscriptions/0", "/subscriptions/1e3"]) {
+  for (const path of ["/subscriptions/abc", "/subscriptions/0", "/subscriptions/1e3", "/nowhere"]) {
     await go(path);
     await page.getByRole("heading", { name: "Page not found" }).waitFor();
   }
+});
+
+test("the gateway's documentation bears Posthaste's name, and breaks no rule of its policy", async () => {
+  const { page } = await fixture.show({ path: "/api/docs" });
+  await page.getByText("/api/Webhook", { exact: true }).first().waitFor();
+  expect(await page.title()).toBe("Posthaste's REST API");
+  expect(await page.locator("img").count()).toBe(0);
 });
 
 test("a page that is not served says so under the menu, and can be reloaded; the others are shown", async () => {

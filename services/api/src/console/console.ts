@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import { DAY_MS, Refusal } from "@posthaste/domain";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CONSOLE_PATHS } from "./console-paths.ts";
 
 export type ConsoleOptions = {
@@ -27,8 +27,8 @@ export function isConsoleThere(dir: string): boolean {
 }
 
 /**
- * Serves the console's page at its paths, and the files that the page loads. All other paths are left alone,
- * so an unknown path is still answered 404, and so are hidden files and links that lead out of the folder.
+ * Serves the console's page at its paths, and the files that the page loads. All other paths are left alone:
+ * an unknown one is answered 404, and so are hidden files and links that lead out of the folder.
  */
 export async function consolePages(
   app: FastifyInstance,
@@ -55,6 +55,27 @@ export async function consolePages(
     reply.sendFile("favicon.svg"),
   );
 }
+
+/**
+ * Sends the console's page, which says that there is none at this address, to a browser that was led there.
+ * Programs, and whatever asks for a file or below the API's paths, get a problem. Without a console, all do.
+ */
+export function notFoundPage(options: ConsoleOptions | undefined) {
+  if (options === undefined) return () => undefined;
+  const { dir, frameAncestors } = options;
+  const headers = pageHeaders(frameAncestors);
+  return ({ method, url, headers: { accept = "" } }: FastifyRequest, reply: FastifyReply) => {
+    const path = url.split("?")[0] ?? "";
+    const isNavigation = /^(?:GET|HEAD)$/.test(method) && accept.includes("text/html");
+    if (!isNavigation || NOT_PAGES.test(path)) return undefined;
+    const page = createReadStream(join(dir, PAGE));
+    return reply.code(404).headers(headers).header("cache-control", "no-cache").type(HTML).send(page);
+  };
+}
+
+/** Paths of the API, of assets and, by their dot, of files and RPCs. */
+const NOT_PAGES = /^\/(?:api|assets)(?:\/|$)|\./i;
+const HTML = "text/html; charset=utf-8";
 
 /** The folder may itself be a link, to another release from one request to the next. */
 async function requireWithin(dir: string, path: string): Promise<void> {

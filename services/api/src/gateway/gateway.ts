@@ -43,6 +43,9 @@ export async function gateway(
     routePrefix: "/api/docs",
     staticCSP: true,
     transformStaticCSP: ownPage,
+    theme: { title: "Posthaste's REST API" },
+    // Without the bar at the top, which bears the logo of a library.
+    uiConfig: { layout: "BaseLayout" },
   });
 }
 

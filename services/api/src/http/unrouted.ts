@@ -8,6 +8,9 @@ const PATH_CHARS_MAX = 200;
 /** The order of methods in `Allow`. */
 const ORDER = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/** Sends a page for a request that no route takes; undefined: a problem is the answer. */
+export type SendPage = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined;
+
 /** A path of the API and the methods that it takes. */
 type Route = { readonly path: RegExp; readonly methods: Set<string> };
 
@@ -19,11 +22,13 @@ type Route = { readonly path: RegExp; readonly methods: Set<string> };
  * @param methodsOf the methods of a path whose route takes all to refuse them itself; undefined: those of its
  *   routes
  * @param insteadOf says what there is instead of a path that is similar to another; undefined: nothing is
+ * @param sendPage sends a page to a browser at a path that is not found; undefined: this request gets none
  */
 export function answerUnrouted(
   app: FastifyInstance,
   methodsOf: (path: string) => readonly string[] | undefined,
   insteadOf: (path: string) => string | undefined,
+  sendPage: SendPage,
 ): void {
   const routes = new Map<string, Route>();
   app.addHook("onRoute", ({ url, method }) => {
@@ -40,7 +45,7 @@ export function answerUnrouted(
       .filter((route) => route.path.test(path))
       .flatMap((route) => [...route.methods]);
     return methods.length === 0 || methods.includes(request.method)
-      ? noRoute(reply, path, insteadOf(path) ?? "see /api/docs")
+      ? (sendPage(request, reply) ?? noRoute(reply, path, insteadOf(path) ?? "see /api/docs"))
       : otherMethod(request, reply, path, new Set(methods));
   };
   app.addHook("onRequest", async (request, reply) => (request.is404 ? answer(request, reply) : undefined));
