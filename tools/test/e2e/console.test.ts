@@ -380,6 +380,25 @@ test("a page that is not served says so under the menu, and can be reloaded; the
   await close();
 });
 
+test("a chart that cannot be shown does not take the rest of the overview away", async () => {
+  await fixture.subscribe(fixture.receiver.url);
+  await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+  // Opened without `show`, which counts complaints: here they are expected.
+  const { page, close, go } = await fixture.browser.open({
+    token: fixture.account.token,
+    path: "/favicon.svg",
+  });
+  await page.route(/time-chart/, (route) => route.fulfill({ status: 404, body: "gone" }));
+  await go("/");
+  await page.getByText("This part of the page cannot be shown.").nth(1).waitFor();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await page.getByText("Success rate").waitFor();
+  await page.unroute(/time-chart/);
+  await button(page, "Reload the page").first().click();
+  await page.getByRole("figure", { name: "Attempts over time" }).waitFor();
+  await close();
+});
+
 describe("size", () => {
   test("the first load is 200 KiB of compressed JavaScript and 13 requests at most, and is sent compressed", async () => {
     await fixture.subscribe(fixture.receiver.url);

@@ -1,5 +1,6 @@
 import { useEffect } from "react";
 import styles from "./layout.module.css";
+import { PartBoundary } from "./part-boundary.tsx";
 import { usePageHeading } from "./use-page-heading.ts";
 
 /** A page's heading, with its actions on the right. */
@@ -44,7 +45,9 @@ export function Card(props: {
           {aside}
         </div>
       )}
-      <div className={isFlush ? styles.flush : styles.cardBody}>{children}</div>
+      <div className={isFlush ? styles.flush : styles.cardBody}>
+        <PartBoundary>{children}</PartBoundary>
+      </div>
     </section>
   );
 }
