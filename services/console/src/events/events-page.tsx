@@ -8,7 +8,7 @@ import { Label } from "react-aria-components/Label";
 import { TextField } from "react-aria-components/TextField";
 import { useLocation, useSearch } from "wouter";
 import { useEventTypes } from "../api/subscriptions.ts";
-import { useLiveRefresh } from "../api/use-live-refresh.ts";
+import { useLiveInterval } from "../api/use-live-interval.ts";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { MINUTE_MS } from "../parts/durations.ts";
@@ -28,8 +28,8 @@ import { EventRows } from "./event-rows.tsx";
 import styles from "./events-page.module.css";
 
 const PAGE_SIZE = 50;
-/** At most one refresh in this interval, however many deliveries change. */
-const REFRESH_EVERY_MS = 5_000;
+/** How often to look for new events while deliveries change. */
+const EVERY_MS = 5_000;
 const { listEvents } = DeliveryService.method;
 
 /** Lists events, found by their type, their time, the value of a key or their idempotency key. */
@@ -37,7 +37,7 @@ export function EventsPage() {
   const search = useSearch();
   const filters = useMemo(() => readEventFilters(search), [search]);
   const before = new URLSearchParams(search).get("before") ?? "";
-  const refetchInterval = useLiveRefresh([listEvents], REFRESH_EVERY_MS);
+  const refetchInterval = useLiveInterval(EVERY_MS);
   // A last hour, say, ends with the current minute, so that the query does not change all the time.
   const now = Math.ceil(useNow(true) / MINUTE_MS) * MINUTE_MS;
   const { data, error, isPlaceholderData, refetch } = useQuery(
