@@ -1,5 +1,5 @@
 export { Code, ConnectError } from "@connectrpc/connect";
-export { ErasureState, Lane } from "@posthaste/contracts/account";
+export { AuditActorKind, AuditSubject, ErasureState, Lane } from "@posthaste/contracts/account";
 export {
   DeliveryState,
   LeftOutReason,

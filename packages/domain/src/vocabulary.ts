@@ -147,8 +147,8 @@ export type ErasureId = Branded<number, "ErasureId">;
 export type AuditEntryId = Branded<string, "AuditEntryId">;
 
 /**
- * Who makes a change that is audited: the holder of a token, whoever opens a portal link, somebody with access
- * to the database (a command of the operator's), or Posthaste by itself.
+ * Who makes a change that is audited: the holder of a token, whoever opens a portal link, the operator by a
+ * command on the database, or Posthaste by itself.
  */
 export const AUDIT_ACTORS = ["token", "portal_link", "operator", "posthaste"] as const;
 export type AuditActor = (typeof AUDIT_ACTORS)[number];

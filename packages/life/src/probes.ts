@@ -14,6 +14,7 @@ import {
   hashKeyValues,
   ingestEvents,
   listAttempts,
+  listAuditEntries,
   listChanges,
   listDeliveries,
   listDraining,
@@ -200,6 +201,12 @@ function subscribing({ store, clock, wide }: Life): Calls {
         now: clock.now,
       }),
     "an account's tokens": () => listTokens(store, own),
+    "the audit log": () => listAuditEntries(store, { limit: PAGE }),
+    "an account's audit log": () => listAuditEntries(store, own),
+    "a subscription's audit log": () =>
+      listAuditEntries(store, { subject: "subscription", subjectId: String(wide.id), limit: PAGE }),
+    "a search of the audit log": () =>
+      listAuditEntries(store, { ...own, action: "rare", examinedMax: SEARCHED }),
   };
 }
 

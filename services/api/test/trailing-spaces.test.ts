@@ -82,6 +82,7 @@ const FREE: Readonly<Record<string, string>> = {
   "CreateAccountRequest.name": "stored",
   "CreateTokenRequest.name": "stored",
   "ListAccountsRequest.page_token": "decoded",
+  "ListAuditEntriesRequest.page_token": "decoded",
   "ListTokensRequest.page_token": "decoded",
   "ListDeliveriesRequest.page_token": "decoded",
   "ListEventsRequest.page_token": "decoded",

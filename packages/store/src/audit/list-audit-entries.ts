@@ -1,6 +1,6 @@
 import type { AccountId, AuditActor, AuditEntryId, AuditSubject, TokenId } from "@posthaste/domain";
 import type { Selectable } from "kysely";
-import { byIndex, byPrimaryKey } from "../database/by-index.ts";
+import { byIndex, byPrimaryKey, type Indexes } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastAuditEntryId } from "../database/ids.ts";
 import type { Store } from "../database/store.ts";
 import type { Tables } from "../database/tables.ts";
@@ -42,11 +42,12 @@ type Page = {
   readonly examinedMax?: number;
 };
 
-/** How many entries of one filter are examined for those of the others: reading so many takes milliseconds. */
-const EXAMINED_MAX = 10_000;
+/** How many entries of one filter are examined for the others: reading so many takes milliseconds. */
+const EXAMINED_MAX = 2_000;
 
 /**
- * Returns entries, newest first. One filter leads to them by its index, and they are searched for the others.
+ * Returns entries, newest first. One filter leads to them by its index; if there are others, a bounded number
+ * of entries is searched for them.
  *
  * @returns `examinedTo`: the search stopped at this entry with fewer than `limit` found; continue before it
  */
@@ -55,50 +56,77 @@ export async function listAuditEntries(
   filter: AuditFilter & Page,
 ): Promise<{ rows: AuditEntry[]; examinedTo: AuditEntryId | undefined }> {
   const { examinedMax = EXAMINED_MAX, limit } = filter;
-  const examined = led(store, filter).select("id").limit(examinedMax);
+  const { index, leading, others } = splitFilter(filter);
+  const led = () => inOrder(store, { index, leading }, filter);
+  if (others.length === 0) {
+    const rows = await led().selectAll().limit(limit).execute();
+    return { rows: rows.map(entryOf), examinedTo: undefined };
+  }
+  const examined = led().select("id").limit(examinedMax);
   let query = store.db
     .selectFrom(examined.as("examined"))
     .innerJoin("audit_entries", "audit_entries.id", "examined.id")
     .selectAll("audit_entries")
     .orderBy("audit_entries.id", "desc")
     .limit(limit);
-  const { accountId, action, subject, subjectId, tokenId, from, until } = filter;
-  if (accountId !== undefined) query = query.where("account_id", "=", accountId);
-  if (action !== undefined) query = query.where("action", "=", action);
-  if (subject !== undefined) query = query.where("subject", "=", subject);
-  if (subjectId !== undefined) query = query.where("subject_id", "=", subjectId);
-  if (tokenId !== undefined) query = query.where("token_id", "=", tokenId);
-  if (from !== undefined) query = query.where("created_at", ">=", from);
-  if (until !== undefined) query = query.where("created_at", "<", until);
+  for (const [column, value] of others) query = query.where(column, "=", value);
   const rows = (await query.execute()).map(entryOf);
   if (rows.length === limit) return { rows, examinedTo: undefined };
-  const last = led(store, filter)
+  const last = led()
     .select("id")
     .limit(1)
     .offset(examinedMax - 1);
   return { rows, examinedTo: (await last.executeTakeFirst())?.id };
 }
 
-/** Returns a query for the entries to examine, by the index that leads to the fewest. */
-function led(store: Store, { before, from, until, ...filter }: AuditFilter & Page) {
-  let query = indexed(store, filter).orderBy("id", "desc");
-  if (before !== undefined) query = query.where("id", "<", before);
-  // Ids begin with the time of their entry, so a range of times is a range of every index.
-  if (from !== undefined) query = query.where("id", ">=", leastAuditEntryId(from));
-  if (until !== undefined) query = query.where("id", "<", leastAuditEntryId(until + ID_SLACK_MS));
-  return query;
+/** A column, and the value that it must have. */
+type Wanted = readonly [column: keyof typeof COLUMNS, value: never];
+const COLUMNS = {
+  subject: "subject",
+  subject_id: "subjectId",
+  token_id: "tokenId",
+  account_id: "accountId",
+  action: "action",
+} as const satisfies Readonly<Record<string, keyof AuditFilter>>;
+
+/** The indexes with the columns that they begin with; the first probably leads to the fewest entries. */
+const INDEXES: readonly { index: Indexes["audit_entries"]; columns: readonly (keyof typeof COLUMNS)[] }[] = [
+  { index: "audit_entries_by_subject", columns: ["subject", "subject_id"] },
+  { index: "audit_entries_by_token", columns: ["token_id"] },
+  { index: "audit_entries_by_account", columns: ["account_id"] },
+  { index: "audit_entries_by_action", columns: ["action"] },
+];
+
+/** Splits a filter into the columns that an index leads by, and the others. */
+function splitFilter(filter: AuditFilter) {
+  const names = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[];
+  const wanted = names.flatMap((column): Wanted[] => {
+    const value = filter[COLUMNS[column]];
+    return value === undefined ? [] : [[column, value as never]];
+  });
+  const isWanted = (column: string) => wanted.some(([one]) => one === column);
+  const chosen = INDEXES.find(({ columns }) => columns.every(isWanted));
+  const leads = ([column]: Wanted) => chosen?.columns.includes(column) === true;
+  return { index: chosen?.index, leading: wanted.filter(leads), others: wanted.filter((one) => !leads(one)) };
 }
 
-function indexed({ db, seam }: Store, { accountId, action, subject, subjectId, tokenId }: AuditFilter) {
-  const by = (index: "account" | "action" | "subject" | "token") =>
-    db.selectFrom(byIndex({ seam }, "audit_entries", `audit_entries_by_${index}`));
-  if (subject !== undefined && subjectId !== undefined) {
-    return by("subject").where("subject", "=", subject).where("subject_id", "=", subjectId);
+/** Begins a query for the entries that an index leads to, newest first. */
+function inOrder(
+  { db, seam }: Store,
+  { index, leading }: { index: Indexes["audit_entries"] | undefined; leading: readonly Wanted[] },
+  { before, from = 0, until }: AuditFilter & Page,
+) {
+  const table =
+    index === undefined ? byPrimaryKey({ seam }, "audit_entries") : byIndex({ seam }, "audit_entries", index);
+  let query = db.selectFrom(table).orderBy("id", "desc");
+  for (const [column, value] of leading) query = query.where(column, "=", value);
+  // Ids begin with the time of their entry, so a range of times is a range of every index.
+  query = query.where("id", ">=", leastAuditEntryId(from)).where("created_at", ">=", from);
+  if (before !== undefined) query = query.where("id", "<", before);
+  if (until !== undefined) {
+    query = query.where("id", "<", leastAuditEntryId(until + ID_SLACK_MS)).where("created_at", "<", until);
   }
-  if (tokenId !== undefined) return by("token").where("token_id", "=", tokenId);
-  if (accountId !== undefined) return by("account").where("account_id", "=", accountId);
-  if (action !== undefined) return by("action").where("action", "=", action);
-  return db.selectFrom(byPrimaryKey({ seam }, "audit_entries"));
+  return query;
 }
 
 function entryOf(row: Selectable<Tables["audit_entries"]>): AuditEntry {

@@ -84,8 +84,8 @@ export type LivePage = {
 
 /**
  * Reads an account's live subscriptions in the order of their ids. Like {@link liveSubscriptionIds}, it
- * reads none that has ended, unless they are wanted. The index gives the subscriptions of each state in this order, so a page is the
- * first of the first of each.
+ * reads none that has ended, unless they are wanted. The index gives the subscriptions of each state in this
+ * order, so a page is the first of the first of each.
  *
  * It is one statement: between two, a subscription that changes its state could be missed in both.
  */

@@ -8,9 +8,9 @@ import { accessTo } from "./access.ts";
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Ends a stream when its token is revoked or expires, or the account in which it acts is erased, and tells a caller whose deadline has passed that it
- * has. A handler ends its stream without an error as soon as its signal aborts, which would say that
- * everything was sent.
+ * Ends a stream when its token is revoked or expires, or the account in which it acts is erased, and tells a
+ * caller whose deadline has passed that it has. A handler ends its stream without an error as soon as its
+ * signal aborts, which would say that everything was sent.
  */
 export function whileAllowed({ store, authenticate }: Pick<Deps, "store" | "authenticate">): Interceptor {
   return (next) => async (request) => {

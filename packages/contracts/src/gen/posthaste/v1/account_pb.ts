@@ -847,8 +847,8 @@ export type AuditEntry = Message<"posthaste.v1.AuditEntry"> & {
   actor?: AuditActor | undefined;
 
   /**
-   * What changed it: an RPC (`posthaste.v1.SubscriptionService/PauseSubscription`), a route of the REST gateway
-   * (`DELETE /api/Webhook/:id`), a command (`npm run token -- revoke`), or what Posthaste did
+   * What changed it: an RPC (`posthaste.v1.SubscriptionService/PauseSubscription`), a route of the REST
+   * gateway (`DELETE /api/Webhook/:id`), a command (`npm run token -- revoke`), or what Posthaste did
    * (`subscription_disabled`, `subscription_ended`).
    *
    * @generated from field: string action = 4;
@@ -870,8 +870,8 @@ export type AuditEntry = Message<"posthaste.v1.AuditEntry"> & {
   subjectId: string;
 
   /**
-   * The changed fields before, as a JSON object by their names in the contracts; empty if none was set. A URL is
-   * without its query, and a value of more than 4,096 characters is cut off.
+   * The changed fields before, as a JSON object by their names in the contracts; empty if none was set. A URL
+   * is without its query, and a value of more than 4,096 characters is cut off.
    *
    * @generated from field: string before_json = 7;
    */
@@ -1321,8 +1321,8 @@ export const AccountService: GenService<{
   /**
    * Lists the audit log, newest first, by any combination of filters: every change that a call or a command
    * made, and what Posthaste did to a subscription by itself. Entries are deleted at their age (400 days by
-   * default), and those of an account with it. A call examines a bounded number of entries, so a page may have
-   * few or none and still have a `next_page_token`.
+   * default), and those of an account with it. A call examines a bounded number of entries, so a page may
+   * have few or none and still have a `next_page_token`.
    *
    * @generated from rpc posthaste.v1.AccountService.ListAuditEntries
    */
