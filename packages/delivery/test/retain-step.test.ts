@@ -42,7 +42,14 @@ describe.each(["sqlite", "mysql"] as const)("a step of retention, on %s", (backe
       }
       at = next;
     }
-    expect(kinds).toEqual(["idempotency_keys", "attempts", "events", "changes", "removed_event_types"]);
+    expect(kinds).toEqual([
+      "idempotency_keys",
+      "attempts",
+      "events",
+      "changes",
+      "removed_event_types",
+      "audit_entries",
+    ]);
   });
 
   test("says so if old changes stay because they are not counted yet", async () => {

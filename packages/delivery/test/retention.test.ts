@@ -67,7 +67,7 @@ test("Temporal's schedule deletes old rows and reports their number; several wor
       .getHandle(workflow.workflowId, workflow.firstExecutionRunId)
       .result();
     expect(result).toBe(
-      "deleted by retention: 500 idempotency_keys, 0 attempts, 500 events, 0 changes, 0 removed_event_types",
+      "deleted by retention: 500 idempotency_keys, 0 attempts, 500 events, 0 changes, 0 removed_event_types, 0 audit_entries",
     );
   }, PATIENCE);
   expect(t.logged("retention.advanced")).toEqual([

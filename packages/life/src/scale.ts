@@ -16,6 +16,7 @@ export const AGES: RetentionAges = {
   idempotency_keys: 6 * DAY_MS,
   changes: 3 * DAY_MS,
   removed_event_types: 27 * DAY_MS,
+  audit_entries: 27 * DAY_MS,
 };
 
 /** What happens in a round besides the bulk of events: the same in every round, whatever the size. */

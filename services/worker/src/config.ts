@@ -90,6 +90,11 @@ export const WORKER_SETTINGS = {
     3,
     { min: 1, max: 36_500 },
   ),
+  POSTHASTE_RETAIN_AUDIT_DAYS: integer(
+    "Days after which an entry of the audit log is deleted: by default a year and a month, which an audit usually covers",
+    400,
+    { min: 1, max: 36_500 },
+  ),
   POSTHASTE_RETENTION_INTERVAL_MS: integer(
     "How often rows past their retention are deleted, in milliseconds",
     HOUR_MS,

@@ -58,6 +58,7 @@ await runService({
         idempotency_keys: config.POSTHASTE_RETAIN_KEYS_DAYS * DAY_MS,
         changes: config.POSTHASTE_RETAIN_CHANGES_DAYS * DAY_MS,
         removed_event_types: config.POSTHASTE_RETAIN_EVENTS_DAYS * DAY_MS,
+        audit_entries: config.POSTHASTE_RETAIN_AUDIT_DAYS * DAY_MS,
       },
       retentionIntervalMs: config.POSTHASTE_RETENTION_INTERVAL_MS,
       attemptsMax: config.POSTHASTE_ATTEMPTS_MAX,

@@ -77,6 +77,7 @@ async function workerOn(store: Store, names: ReturnType<typeof namesOf>): Promis
       idempotency_keys: HOUR_MS,
       changes: HOUR_MS,
       removed_event_types: HOUR_MS,
+      audit_entries: HOUR_MS,
     },
     retentionIntervalMs: HOUR_MS,
     attemptsMax: 50,

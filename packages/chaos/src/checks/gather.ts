@@ -157,7 +157,20 @@ async function erasedRows({ db }: Store, erasures: readonly StoredErasure[]): Pr
       return rows.map((row) => ({ table, accountId: Number(row.account_id), rows: Number(row.rows) }));
     }),
   );
-  return found.flat();
+  const audited = await db
+    .selectFrom("audit_entries")
+    .select(["account_id", ({ fn }) => fn.countAll().as("rows")])
+    .where("account_id", "in", ids as never)
+    // It says that the account was erased.
+    .where("subject", "!=", "erasure")
+    .groupBy("account_id")
+    .execute();
+  const entries = audited.map((row) => ({
+    table: "audit_entries",
+    accountId: Number(row.account_id),
+    rows: Number(row.rows),
+  }));
+  return [...found.flat(), ...entries];
 }
 
 /** Returns the requests whose signature does not verify. */

@@ -12,6 +12,8 @@ const AGES_MS: RetentionAges = {
   idempotency_keys: 180_000,
   // A fan-out that goes on later still matches by them.
   removed_event_types: 180_000,
+  // The checks ask only for those of erased accounts.
+  audit_entries: 60_000,
 };
 /** Steps of one act for each kind. */
 const STEPS_MAX = 10;

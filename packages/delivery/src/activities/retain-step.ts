@@ -11,13 +11,17 @@ import type { RetainInput, RetainStep } from "../names.ts";
 import { fault } from "./failures.ts";
 import type { AttemptDeps } from "./make-attempt.ts";
 
-/** The default ages. Changes are kept for three days, so that a follower may be down over a weekend. */
+/**
+ * The default ages. Changes are kept for three days, so that a follower may be down over a weekend, and the
+ * audit log for a year and a month, which an audit usually covers.
+ */
 export const RETENTION_AGES: RetentionAges = {
   events: 90 * DAY_MS,
   attempts: 30 * DAY_MS,
   idempotency_keys: 7 * DAY_MS,
   changes: 3 * DAY_MS,
   removed_event_types: 90 * DAY_MS,
+  audit_entries: 400 * DAY_MS,
 };
 
 /**

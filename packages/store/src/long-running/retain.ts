@@ -2,7 +2,7 @@ import { type AccountId, type DeliveryId, type EventId, isTerminal } from "@post
 import { sql } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { deleteFirst } from "../database/delete-first.ts";
-import { ID_SLACK_MS, leastDeliveryId, leastEventId } from "../database/ids.ts";
+import { ID_SLACK_MS, leastAuditEntryId, leastDeliveryId, leastEventId } from "../database/ids.ts";
 import { isEverybodys, type Refused } from "../database/in-parts.ts";
 import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
@@ -17,6 +17,7 @@ export const RETENTION_KINDS = [
   "events",
   "changes",
   "removed_event_types",
+  "audit_entries",
 ] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];
 
@@ -50,9 +51,10 @@ const COUNTER = 1;
  * Deletes some rows that are older than `before`. The age of an event and of an attempt counts from the end
  * of what is owed: an event's from the end of the last of its deliveries, or from its ingest if it has none;
  * an attempt's from the end of its delivery. What belongs to an open delivery therefore has no age yet. The
- * age of a key counts from its ingest, that of a change from when it was made, and that of an event type that
- * a subscription no longer wants from its removal, unless an unfinished fan-out may still match it. A change
- * stays until it is counted, at most for as long again as counters are kept.
+ * age of a key counts from its ingest, that of a change and of an entry in the audit log from when it was
+ * made, and that of an event type that a subscription no longer wants from its removal, unless an unfinished
+ * fan-out may still match it. A change stays until it is counted, at most for as long again as counters are
+ * kept.
  *
  * An event that cannot be deleted, or a delivery whose attempts cannot, is left out: the others are deleted.
  *
@@ -99,6 +101,7 @@ async function nextOf({ db }: Store, kind: RetentionKind, span: Span) {
     case "idempotency_keys":
     case "changes":
     case "removed_event_types":
+    case "audit_entries":
       return undefined;
   }
 }
@@ -109,11 +112,19 @@ const STEPS: Readonly<Record<RetentionKind, (store: Store, tx: Tx, span: Span) =
   events: deleteEvents,
   changes: deleteChanges,
   removed_event_types: deleteRemovedEventTypes,
+  audit_entries: deleteAuditEntries,
 };
 
 async function deleteKeys(store: Store, tx: Tx, { before, limit }: Span): Promise<RetentionStep> {
   const rows = { table: "idempotency_keys", orderBy: "created_at", limit } as const;
   const deleted = await deleteFirst(store, tx, { ...rows, where: sql`created_at < ${before}` });
+  return { deleted, cursor: deleted < limit ? undefined : "more" };
+}
+
+/** By their ids, which begin with their time and may be a moment ahead of it. */
+async function deleteAuditEntries(store: Store, tx: Tx, { before, limit }: Span): Promise<RetentionStep> {
+  const rows = { table: "audit_entries", orderBy: "id", limit } as const;
+  const deleted = await deleteFirst(store, tx, { ...rows, where: sql`id < ${leastAuditEntryId(before)}` });
   return { deleted, cursor: deleted < limit ? undefined : "more" };
 }
 
