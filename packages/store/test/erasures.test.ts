@@ -1,6 +1,7 @@
 import type { AccountId, DeliveryId, ErasureId, EventId, SubscriptionId } from "@posthaste/domain";
 import type { Insertable } from "kysely";
 import { expect, test } from "vitest";
+import { newAuditEntryId } from "../src/database/ids.ts";
 import { insertRows } from "../src/database/insert-rows.ts";
 import type { Tables } from "../src/database/tables.ts";
 import { transact } from "../src/database/transact.ts";
@@ -53,6 +54,7 @@ const THOUSANDS = [
   "recoveries",
   "statistics",
   "delivery_changes",
+  "audit_entries",
 ] as const;
 
 /** Inserts 1,100 rows into each of these tables. */
@@ -125,6 +127,15 @@ const insertThousands = async (
       failed: 0,
       accepted: 0,
       took: "[]",
+    }),
+    audit_entries: () => ({
+      ...account,
+      id: newAuditEntryId(NOW),
+      actor: "operator",
+      action: "a program",
+      subject: "account",
+      subject_id: "1",
+      created_at: NOW,
     }),
     delivery_changes: () => ({
       ...ofSubscription,
@@ -262,7 +273,7 @@ onEachDatabase("erasing an account", (bench) => {
       })
       .execute();
     expect(await finish(store, id)).toMatchObject({ examined: 3, events: 3, deliveries: 3 });
-    expect(await countRows(bench(), accountId)).toEqual({ erasures: 1 });
+    expect(await countRows(bench(), accountId)).toEqual({ audit_entries: 1, erasures: 1 });
     expect(await countRows(bench(), other.id)).toEqual(before);
     expect(await store.db.selectFrom("turns").selectAll().execute()).toHaveLength(1);
     expect(await store.db.selectFrom("signing_keys").selectAll().execute()).toHaveLength(1);
@@ -295,7 +306,7 @@ onEachDatabase("erasing an account", (bench) => {
       .executeTakeFirstOrThrow();
     expect(Number(revoked)).toBe(before["tokens"]);
     expect(await finish(store, id)).toMatchObject({ state: "completed" });
-    expect(await countRows(bench(), accountId)).toEqual({ erasures: 1 });
+    expect(await countRows(bench(), accountId)).toEqual({ audit_entries: 1, erasures: 1 });
   });
 
   test("leaves a line to each subscription that exists, after every step", async () => {

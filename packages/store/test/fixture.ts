@@ -3,6 +3,7 @@ import { createTestStore, failedAttempt, recordAttempt, type TestStore } from "@
 import { afterEach, beforeEach, describe } from "vitest";
 import {
   type Attempt,
+  type By,
   claimDeliveries,
   createAccount,
   createSubscription,
@@ -30,6 +31,7 @@ export type Bench = {
     targetUrl?: string;
     eventTypes?: readonly string[];
     now?: number;
+    by?: By;
   }): Promise<NewSubscription>;
   ingest(options?: {
     accountId?: AccountId;
@@ -75,6 +77,7 @@ export async function benchOn({ store, url }: TestStore): Promise<Bench> {
         acceptance: "OK_ONLY",
         timeoutMs: null,
         now: options.now ?? NOW,
+        ...(options.by === undefined ? {} : { by: options.by }),
       }),
     async ingest(options = {}) {
       const json = options.json ?? '{"a":1}';

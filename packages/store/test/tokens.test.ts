@@ -48,6 +48,8 @@ onEachDatabase("a token", (bench) => {
     const { token, secret } = await create();
     expect(await authenticate(store, secret, NOW)).toEqual({
       tokenId: token.id,
+      name: "test",
+      hint: token.hint,
       accountId,
       scopes: ["events:write"],
     });

@@ -31,7 +31,8 @@ const BOUNDS: readonly Bound[] = [
       "subscriptions.id",
       "recoveries.id",
       "erasures.id",
-      ...["attempts", "deliveries", "delivery_changes", "erasures", "event_keys", "event_types"],
+      ...["attempts", "audit_entries", "deliveries", "delivery_changes", "erasures", "event_keys"],
+      "event_types",
       ...[
         "event_type_versions",
         "events",
@@ -47,6 +48,7 @@ const BOUNDS: readonly Bound[] = [
   {
     max: CONTRACT_ID_MAX,
     columns: [
+      "audit_entries.actor_account_id",
       "deliveries.subscription_id",
       "fanouts.after_subscription_id",
       "deliveries.in_flight_of",
@@ -77,6 +79,7 @@ const BOUNDS: readonly Bound[] = [
     max: DELIVERIES,
     columns: [
       "tokens.id",
+      "audit_entries.token_id",
       "portal_links.id",
       "signing_keys.id",
       "event_types.id",
@@ -109,6 +112,7 @@ const BOUNDS: readonly Bound[] = [
       ...["expires_at", "created_at"].map((column) => `portal_links.${column}`),
       ...["created_at", "updated_at", "archived_at"].map((column) => `event_types.${column}`),
       "event_type_versions.created_at",
+      "audit_entries.created_at",
       ...["failing_since", "resumed_at", "created_at", "updated_at", "ended_at"].map(
         (column) => `subscriptions.${column}`,
       ),

@@ -9,6 +9,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   id: "`contractIdOf` in the store refuses the row after the last",
   account_id: "an id",
   subscription_id: "an id",
+  token_account_id: "an id",
   recovery_id: "an id",
   page_size: "validated",
   rate_per_second: "validated",

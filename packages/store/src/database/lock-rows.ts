@@ -16,6 +16,8 @@ import type { Store } from "./store.ts";
  *   events                        kept from being deleted while a delivery of them is created
  *   deliveries                    and their attempts
  *
+ * Rows of other tables are only inserted (the audit log), or locked by transactions that lock nothing else.
+ *
  * A transaction may skip tables, never go back. If it finds out too late that it needs an earlier one, it
  * throws `Contended` and runs again (see `record-attempt.ts`). Rows that a transaction inserts are its own.
  * An insert waits only for a row with the same unique key: idempotency keys are inserted in their order, and
