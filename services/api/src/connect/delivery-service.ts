@@ -1,10 +1,11 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "@posthaste/contracts/delivery";
-import { type DeliveryId, Refusal, type SubscriptionId } from "@posthaste/domain";
+import { type DeliveryId, type RecoveryId, Refusal, type SubscriptionId } from "@posthaste/domain";
 import {
   cancelDelivery,
   type Delivery,
   getDelivery,
+  getRecovery,
   listAttempts,
   listDeliveries,
   requestRetry,
@@ -20,7 +21,7 @@ import { attemptTo, changeTo, deliveryTo } from "./convert.ts";
 import { deliveryFilterFrom, traitsFrom } from "./delivery-filters.ts";
 import { eventCalls } from "./event-calls.ts";
 import { page, partialPage } from "./page.ts";
-import { recoveryCalls, recoveryNamed } from "./recovery-calls.ts";
+import { recoveryCalls } from "./recovery-calls.ts";
 
 type DeliveryParts = Pick<
   Deps,
@@ -69,7 +70,9 @@ export function deliveryService(parts: DeliveryParts): ServiceImpl<typeof Delive
     async listDeliveries(request, context) {
       const { accountId } = callerOf(context);
       const { recoveryId } = request;
-      const recovery = recoveryId === 0 ? undefined : await recoveryNamed(store, accountId, recoveryId);
+      const recovery =
+        recoveryId === 0 ? undefined : await getRecovery(store, { accountId, id: recoveryId as RecoveryId });
+      if (recoveryId !== 0 && recovery === undefined) return { deliveries: [], nextPageToken: "" };
       const filter = deliveryFilterFrom(accountId, request, recovery);
       const traits = {
         ...traitsFrom(request),

@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService, ListEventsRequest } from "@posthaste/contracts/delivery";
 import { type AccountId, decodePageToken, type EventId, Refusal } from "@posthaste/domain";
-import { getEvent, hashKeyValues, listEvents, type Store } from "@posthaste/store";
+import { getEvent, hashKeyValues, listEvents, type Store, type StoredEvent } from "@posthaste/store";
 import type { Deps } from "../deps.ts";
 import { callerOf } from "./call-values.ts";
 import { eventSummaryTo, eventTo } from "./convert.ts";
@@ -14,14 +14,7 @@ export function eventCalls({
 }: Pick<Deps, "store">): Pick<ServiceImpl<typeof DeliveryService>, "getEvent" | "listEvents"> {
   return {
     async getEvent(request, context) {
-      const { accountId } = callerOf(context);
-      const event = await getEvent(store, { accountId, id: request.id as EventId });
-      if (event === undefined) {
-        throw new Refusal("not_found", `this account has no event ${JSON.stringify(request.id)}`, {
-          field: "id",
-        });
-      }
-      return eventTo(event);
+      return eventTo(await eventNamed(store, callerOf(context).accountId, request.id, "id"));
     },
 
     async listEvents(request, context) {
@@ -32,6 +25,18 @@ export function eventCalls({
       return { events: rows.map(eventSummaryTo), nextPageToken };
     },
   };
+}
+
+/** @throws Refusal `not_found` */
+export async function eventNamed(
+  store: Store,
+  accountId: AccountId,
+  id: string,
+  field: string,
+): Promise<StoredEvent> {
+  const event = await getEvent(store, { accountId, id: id as EventId });
+  if (event !== undefined) return event;
+  throw new Refusal("not_found", `this account has no event ${JSON.stringify(id)}`, { field });
 }
 
 async function filterOf(store: Store, accountId: AccountId, request: ListEventsRequest) {

@@ -25,6 +25,7 @@ import type { Deps } from "../deps.ts";
 import { byOf, callerOf } from "./call-values.ts";
 import { recoveryTo } from "./convert.ts";
 import { eventTypesFrom, recoveryFilterFrom } from "./delivery-filters.ts";
+import { eventNamed } from "./event-calls.ts";
 import { page } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
 
@@ -86,7 +87,11 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
     return { recovery: recoveryTo(recovery, names) };
   };
   return {
-    recoverDeliveries: (request, context) => start("recover", request, recoveryFilterFrom(request), context),
+    async recoverDeliveries(request, context) {
+      const { accountId } = callerOf(context);
+      if (request.eventId !== "") await eventNamed(store, accountId, request.eventId, "event_id");
+      return await start("recover", request, recoveryFilterFrom(request), context);
+    },
     replayEvents: (request, context) => start("replay", request, eventTypesFrom(request), context),
     async getRecovery(request, context) {
       const { accountId } = callerOf(context);
@@ -129,7 +134,7 @@ function rangeOf(
 }
 
 /** @throws Refusal `not_found` */
-export async function recoveryNamed(store: Store, accountId: AccountId, number: number): Promise<Recovery> {
+async function recoveryNamed(store: Store, accountId: AccountId, number: number): Promise<Recovery> {
   const id = number as RecoveryId;
   return found(await getRecovery(store, { accountId, id }), id);
 }

@@ -49,6 +49,10 @@ const ANSWERED = {
     "AccountService/CreateAccount": "takes no id: creates an account",
     "AccountService/SetLane": "for administrators, who see every account",
     "AccountService/ListAccounts": "takes no id: lists every account",
+    "OperatorService/GetInstallation": "takes no id: describes the installation",
+    "OperatorService/ListAccountStates": "takes no id: lists every account",
+    "OperatorService/ListFailingSubscriptions": "for administrators, who see every account",
+    "OperatorService/ListUnfinishedRecoveries": "takes no id: lists those of every account",
   },
   /** Needs no token. A trailing `*` matches any rest. */
   public: {

@@ -162,6 +162,17 @@ async function accountAt(
     now: Date.now(),
   });
   await createRecovery(bench.store, { ...recovery, now: Date.now() });
+  await bench.store.db
+    .updateTable("subscriptions")
+    .set({ failing_since: Date.now() })
+    .where("account_id", "=", accountId)
+    .execute();
+  // As if it had sent what the account has.
+  await bench.store.db
+    .updateTable("deliveries")
+    .set({ recovery_id: recovery.id })
+    .where("account_id", "=", accountId)
+    .execute();
   const erasure = await createErasure(bench.store, {
     accountId,
     key: { pointer: "/none", value: "x" },

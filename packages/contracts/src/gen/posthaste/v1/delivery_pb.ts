@@ -657,8 +657,7 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
   attemptsMin: number;
 
   /**
-   * Only deliveries that this recovery or replay created, or made due; 0 for all. NOT_FOUND if the account
-   * has no such recovery.
+   * Only deliveries that this recovery or replay created, or was the last to make due; 0 for all.
    *
    * @generated from field: int32 recovery_id = 12;
    */
@@ -1294,7 +1293,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
   attemptsMin: number;
 
   /**
-   * Only deliveries of this event; empty for all.
+   * Only deliveries of this event; empty for all. NOT_FOUND if the account has no such event.
    *
    * @generated from field: string event_id = 11;
    */
