@@ -1,4 +1,5 @@
 import { type Subscription, SubscriptionState } from "@posthaste/contracts/subscription";
+import { lazy, Suspense } from "react";
 import { Link } from "wouter";
 import { useAllSubscriptions } from "../api/subscriptions.ts";
 import { useLiveInterval } from "../api/use-live-interval.ts";
@@ -9,10 +10,14 @@ import table from "../parts/table.module.css";
 import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { waitingFor } from "../recover/selection.ts";
-import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./failing-subscriptions.module.css";
 import { longestFailing } from "./longest-failing.ts";
+
+/** Loaded if a subscription fails: its dialog's parts are a sixth of the first load. */
+const SendAgainButton = lazy(async () => ({
+  default: (await import("../recover/send-again.tsx")).SendAgainButton,
+}));
 
 /** The polling interval while deliveries change. */
 const EVERY_MS = 10_000;
@@ -80,7 +85,9 @@ function Row({ subscription }: { subscription: Subscription }) {
       </td>
       {can("deliveries:write") && (
         <td className={table.action}>
-          <SendAgainButton label="Send what waits…" selection={waitingFor(id)} isSmall />
+          <Suspense>
+            <SendAgainButton label="Send what waits…" selection={waitingFor(id)} isSmall />
+          </Suspense>
         </td>
       )}
     </tr>
