@@ -2,6 +2,7 @@ import { type Receiver, startReceiver } from "@posthaste/testkit";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { button, type ConsoleBench, startConsoleBench, type TestAccount } from "./console-bench.ts";
+import { seriousProblems } from "./console-fixture.ts";
 
 /* Tests in a real Chromium how long a session of the console lasts, and which tabs share it. */
 
@@ -351,4 +352,33 @@ describe("while Posthaste cannot be reached", () => {
     await button(page, "Create subscription").click();
     await page.getByRole("heading", { name: "https://receiver.example/" }).waitFor();
   });
+});
+
+describe("what a page shows over its content", () => {
+  for (const look of ["light", "dark"] as const) {
+    test(`is accessible and fits a phone: the dialog of an ended session, the banner, a form's problems, ${look}`, async () => {
+      const { page } = await bench.show({
+        token: account.token,
+        path: "/subscriptions/new",
+        dark: look === "dark",
+      });
+      await page.setViewportSize({ width: 320, height: 640 });
+      const problems = async () => [
+        ...(await seriousProblems(page)),
+        ...[Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"))].filter(Boolean),
+      ];
+      await button(page, "Create subscription").click();
+      await page.getByText("Choose at least one event type.").waitFor();
+      expect(await problems()).toEqual([]);
+      await account.revoke();
+      await page.getByRole("link", { name: "Event types", exact: true }).click();
+      await page.getByRole("dialog").waitFor();
+      expect(await problems()).toEqual([]);
+      await page.route("**/posthaste.v1.*/**", (route) => route.abort());
+      await page.getByLabel("Token").fill(account.token);
+      await page.keyboard.press("Enter");
+      await page.getByText("Posthaste cannot be reached. This page keeps trying").waitFor();
+      expect(await problems()).toEqual([]);
+    });
+  }
 });
