@@ -34,7 +34,7 @@ export type ConsolePage = {
 };
 
 const WIDE = { width: 1180, height: 740 };
-const NARROW = { width: 360, height: 740 };
+const NARROW = { width: 320, height: 740 };
 
 export async function startConsoleBrowser(url: string): Promise<ConsoleBrowser> {
   const browser: Browser = await chromium.launch({

@@ -79,7 +79,7 @@ describe("a failing receiver", () => {
     await page.getByText("No deliveries yet").waitFor();
     const delivery = await fixture.deliveryOf(await fixture.ingest(), DeliveryState.STARTED);
     // The list updates without a reload.
-    await page.getByText("Retrying", { exact: true }).waitFor();
+    await page.getByRole("row").getByText("Retrying", { exact: true }).waitFor();
     await page.getByRole("link", { name: /invoice_sent/ }).click();
     await page.waitForURL(`**/deliveries/${delivery?.id}`);
     // The request and the response.
@@ -104,6 +104,7 @@ describe("a failing receiver", () => {
     expect(fixture.receiver.requests).toHaveLength(2);
 
     await button(page, "Send again").click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Send again" }).click();
     await vi.waitFor(() => expect(fixture.receiver.requests).toHaveLength(3), PATIENCE);
     await page.getByText("1 of 14").waitFor();
   });
@@ -122,11 +123,12 @@ describe("a failing receiver", () => {
 
     fixture.receiver.answer({ kind: "status", status: 200 });
     await go("/recover");
-    await button(page, "Count only").click();
-    await page.getByText("1 examined, 1 would be sent").waitFor();
-    await button(page, "Send again").click();
-    await button(page, "Send").click();
-    await page.getByText("1 examined, 1 sent again").waitFor();
+    await button(page, /Count and send/).click();
+    await page.getByText("1 delivery to send").waitFor();
+    await button(page, "Send 1").click();
+    await page.getByRole("dialog").getByText("1 sent").waitFor();
+    await button(page, "Close").click();
+    await page.getByText("1 examined, 1 sent").waitFor();
     await vi.waitFor(() => expect(fixture.receiver.requests).toHaveLength(2), PATIENCE);
     expect(
       await page.getByRole("progressbar", { name: "Progress" }).first().getAttribute("aria-valuenow"),
@@ -484,7 +486,8 @@ describe("a reader", () => {
     await page.getByText("No deliveries yet").waitFor();
     await page.keyboard.press("Tab");
     expect(await focused(page)).toBe("Skip to content");
-    for (let i = 0; i < 3; i += 1) await page.keyboard.press("Tab");
+    // The search, the overview, deliveries and events come first.
+    for (let i = 0; i < 5; i += 1) await page.keyboard.press("Tab");
     expect(await focused(page)).toBe("Subscriptions");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Subscriptions", level: 1 }).waitFor();
@@ -540,8 +543,15 @@ const PAGES = [
   ["new-subscription", "/subscriptions/new", "bill_created"],
   ["event-types", "/event-types", "bill_created"],
   ["event-type", "/event-types/invoice_sent", "Subscribers"],
-  ["recover", "/recover", "Dry run"],
+  ["recover", "/recover", "See the deliveries"],
   ["inbox", "/inbox", "Signature verified"],
+  ["events", "/events", "invoice_sent"],
+  ["event", "/events/:event", "As it was ingested"],
+  ["search", "/search?q=ledger", "https://ledger.foxglove.example/webhooks"],
+  ["operator", "/operator", "Running recoveries"],
+  ["accounts", "/operator/accounts", "Act in it"],
+  ["account", "/operator/accounts/:account", "New token"],
+  ["audit", "/operator/audit", "Send test event"],
 ] as const;
 
 describe("every page", () => {
@@ -604,6 +614,8 @@ async function problemsOf(
   for (const [name, path, text] of PAGES) {
     const to = path
       .replace(":delivery", tour.deliveryId)
+      .replace(":event", tour.eventId)
+      .replace(":account", String(tour.accountId))
       .replace(":subscription", String(tour.subscriptionId));
     // The light look loads each page, to measure its layout shift. The others navigate as a link does.
     if (look === "light" || name === "overview") await go(to);

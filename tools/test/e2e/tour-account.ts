@@ -19,6 +19,9 @@ export type TourAccount = {
   readonly subscriptionId: number;
   /** A delivery that failed three times and waits for its next attempt. */
   readonly deliveryId: string;
+  /** An event that was delivered to the inbox. */
+  readonly eventId: string;
+  readonly accountId: number;
   dispose(): Promise<void>;
 };
 
@@ -74,12 +77,15 @@ export async function createTourAccount(store: Store, apiUrl: string): Promise<T
   const { inbox } = await client.inboxes.createInbox({});
   await subscribe(`${apiUrl}${inbox?.path}`, ["invoice_sent"], "Test inbox");
   const { subscriptions } = await client.subscriptions.listSubscriptions({});
-  await client.subscriptions.sendTestEvent({ subscriptionId: subscriptions.at(-1)?.id ?? 0 });
+  const { eventId = "" } =
+    (await client.subscriptions.sendTestEvent({ subscriptionId: subscriptions.at(-1)?.id ?? 0 })).delivery ??
+    {};
   return {
     token,
     inboxId: inbox?.id ?? "",
     subscriptionId: crm,
     deliveryId,
+    ...{ eventId, accountId },
     dispose: () => client.close(),
   };
 }
@@ -246,6 +252,7 @@ async function insertRecoveries(
     rate_per_second: 100,
     cursor_id: "",
     left_out: 14,
+    left_out_by: JSON.stringify({ already_sent: 9, accepted: 5 }),
     parked: 0,
     workflow_at: now,
   };

@@ -39,7 +39,7 @@ export function FailingTable({ accountId = 0 }: { accountId?: number }) {
   return (
     <Card title="Failing subscriptions" isFlush>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <Skeleton lines={4} />}
+      {data === undefined && error === null && <Skeleton lines={3} />}
       {data !== undefined && failing.length === 0 && <Empty title="No subscription is failing" />}
       {failing.length > 0 && (
         <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />

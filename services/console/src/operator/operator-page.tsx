@@ -76,7 +76,7 @@ function Recoveries() {
   return (
     <Card title="Running recoveries" isFlush>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <Skeleton lines={3} />}
+      {data === undefined && error === null && <Skeleton lines={5} />}
       {data?.recoveries.length === 0 && <Empty title="No recovery or replay is running" />}
       <ul>
         {data?.recoveries.map((one) => (
