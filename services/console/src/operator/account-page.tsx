@@ -75,7 +75,7 @@ export function AccountPage({ id }: { id: number }) {
 function LaneChoice({ account, onChanged }: { account: Account; onChanged(): void }) {
   const setLane = useMutation(AccountService.method.setLane, { onSuccess: onChanged });
   return (
-    <div className={styles.inline}>
+    <div className={`${styles.inline} ${styles.lane}`}>
       <Choice
         label="Lane of first attempts"
         options={Object.entries(LANES).map(([id, name]) => ({ id, name }))}

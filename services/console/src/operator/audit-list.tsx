@@ -82,7 +82,7 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
           )}
         </span>
       </td>
-      <td className={table.wide}>
+      <td className={styles.cell}>
         <dl className={styles.changes}>
           {changesOf(entry.beforeJson, entry.afterJson).map(({ field, before, after }) => (
             <div key={field}>

@@ -27,7 +27,7 @@ export function AuditPage() {
       <PageHeader title="Audit log" about="Every change of a call or a command, newest first.">
         <Link href="/operator">All accounts</Link>
       </PageHeader>
-      <search className={styles.inline} aria-label="Filter the audit log">
+      <search className={`${styles.inline} ${styles.filters}`} aria-label="Filter the audit log">
         <TextField
           className={controls.field}
           value={filters.accountId === 0 ? "" : String(filters.accountId)}

@@ -84,7 +84,7 @@ function Row({ token, onRevoked }: { token: Token; onRevoked(): Promise<void> })
     <tr>
       <td>{token.name}</td>
       <td className="mono">{token.hint}…</td>
-      <td>{token.scopes.join(", ")}</td>
+      <td className={styles.wrapped}>{token.scopes.join(", ")}</td>
       <td>{token.expiresAt === undefined ? "never" : <Time at={token.expiresAt} />}</td>
       <td>
         {token.revokedAt === undefined ? (
