@@ -73,6 +73,20 @@ describe.each(["connect", "grpc"] as const)("a client over %s", (protocol) => {
     expect(tokens).toEqual(new Set(["Bearer pht_test"]));
   });
 
+  test("names the account in which its calls act, if it is told one", async () => {
+    const seen: (string | null)[] = [];
+    const url = await serve(protocol, (router) =>
+      router.rpc(EventIngestService.method.ingestEvent, (_request, context) => {
+        seen.push(context.requestHeader.get("posthaste-account"));
+        return { eventId: "evt_1", deliveryCount: 1 };
+      }),
+    );
+    await clientTo(url, { protocol }).events.ingestEvent(event);
+    await clientTo(url, { protocol, account: 12 }).events.ingestEvent(event);
+    expect(seen).toEqual([null, "12"]);
+    expect(() => clientTo(url, { account: 1.5 })).toThrow("account is not an account's number");
+  });
+
   test("adds a different key to each event of a batch, and keeps the caller's keys and message", async () => {
     const seen: string[] = [];
     const url = await serve(protocol, (router) =>

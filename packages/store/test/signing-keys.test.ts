@@ -8,6 +8,7 @@ import {
   createSubscription,
   endSubscription,
   LIVE_SIGNING_KEYS_MAX,
+  listAuditEntries,
   listPublicKeys,
   listSigningKeys,
   openMigratedStore,
@@ -169,6 +170,16 @@ onEachDatabase("the sealing keys", (bench) => {
       await expect(listThrough(newOnly)).rejects.toThrow("the key test, which POSTHASTE_SECRET_KEYS");
       expect(await resealSecrets(both, { now: NOW })).toBe(3);
       expect(await resealSecrets(both, { now: NOW })).toBe(0);
+      const { rows } = await listAuditEntries(both, {
+        subject: "installation",
+        subjectId: "secrets",
+        limit: 9,
+      });
+      expect(rows.map(({ afterJson }) => JSON.parse(afterJson)).reverse()).toEqual([
+        { resealed: 1, of: "subscriptions.credential" },
+        { resealed: 1, of: "subscriptions.headers" },
+        { resealed: 1, of: "signing_keys" },
+      ]);
       expect(await listThrough(newOnly)).toEqual([signingKey]);
       await expect(listThrough(store)).rejects.toThrow("the key other, which");
     } finally {

@@ -216,6 +216,32 @@ onEachDatabase("a subscription", (bench) => {
     });
   });
 
+  test("that has ended is listed on demand, between the live ones, by the event types that it had", async () => {
+    const { store, accountId, subscribe } = bench();
+    const ids: SubscriptionId[] = [];
+    for (let i = 0; i < 4; i++) ids.push((await subscribe({ eventTypes: ["invoice_sent"] })).id);
+    const [first, second, third, last] = ids as [
+      SubscriptionId,
+      SubscriptionId,
+      SubscriptionId,
+      SubscriptionId,
+    ];
+    const change = { accountId, id: second, eventTypes: ["bill_paid"], now: NOW + 1 };
+    await updateSubscription(store, change);
+    for (const id of [second, third]) await endSubscription(store, { accountId, id, now: NOW + 2 });
+    const list = async (filter: object) =>
+      (await listSubscriptions(store, { accountId, limit: 10, ...filter })).map(({ id }) => id);
+    expect(await list({})).toEqual([first, last]);
+    expect(await list({ includeEnded: true })).toEqual(ids);
+    expect(await list({ includeEnded: true, after: first, limit: 2 })).toEqual([second, third]);
+    expect(await list({ includeEnded: true, eventType: "invoice_sent" })).toEqual([first, third, last]);
+    expect(await list({ includeEnded: true, eventType: "bill_paid" })).toEqual([second]);
+    expect(await getSubscription(store, { accountId, id: third })).toMatchObject({
+      endedAt: NOW + 2,
+      endedReason: "deleted by an operator",
+    });
+  });
+
   test("is ended by URL together with the others there", async () => {
     const { store, accountId, subscribe } = bench();
     await subscribe({ targetUrl, eventTypes: ["invoice_sent"] });

@@ -28,7 +28,7 @@ describe("a page of an origin that the operator lists", () => {
       expect(status).toBe(204);
       expect(headers.get("access-control-allow-origin")).toBe(PAGE);
       expect(headers.get("access-control-allow-methods")).toBe("GET, POST, DELETE");
-      for (const name of ["authorization", "content-type", "connect-protocol-version"])
+      for (const name of ["authorization", "content-type", "connect-protocol-version", "posthaste-account"])
         expect(headers.get("access-control-allow-headers")).toContain(name);
       expect(headers.get("access-control-max-age")).toBe("7200");
       expect(headers.get("access-control-allow-credentials")).toBeNull();

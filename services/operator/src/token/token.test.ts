@@ -1,5 +1,5 @@
 import { DAY_MS } from "@posthaste/domain";
-import { authenticate } from "@posthaste/store";
+import { authenticate, listAuditEntries } from "@posthaste/store";
 import { createTestStore, type TestStore } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parseTokenCommand } from "./options.ts";
@@ -42,6 +42,18 @@ test("a token is created with its account, works until it expires, is listed wit
   const [revoked = ""] = await token("revoke", String(principal?.tokenId));
   expect(revoked).toContain("revoked 2023-11-14");
   expect(await authenticate(database.store, secret, now)).toBeUndefined();
+});
+
+test("what a command changes is in the audit log, as the operator's", async () => {
+  await token("create", "--account", "acme", "--name", "ci", "--scope", "events:write");
+  const [listed = ""] = await token("list", "--account", "acme");
+  await token("revoke", listed.split(" ")[0] ?? "");
+  const { rows } = await listAuditEntries(database.store, { from: now, until: now + 1, limit: 10 });
+  expect(rows.map(({ actor, action, subject }) => [actor, action, subject])).toEqual([
+    ["operator", "npm run token -- revoke", "token"],
+    ["operator", "npm run token -- create", "token"],
+    ["operator", "npm run token -- create", "account"],
+  ]);
 });
 
 test("an account is found by its name and by its number", async () => {
