@@ -118,6 +118,21 @@ onEachDatabase("concurrent ingest calls", (bench) => {
     expect(await count(store, "delivery_changes")).toBe(290 * 30);
   });
 
+  test("of an operator who acts in an account wait in the operator's turns, not in the account's", async () => {
+    const { store, accountId } = bench();
+    const operator = await createAccount(store, { name: "operator", now: NOW });
+    const ingest = createIngest(store);
+    let stored = 0;
+    const acting = Array.from({ length: 1_000 }, async () => {
+      await ingest({ ...call(accountId, [{}]), chargedTo: operator.id });
+      stored += 1;
+    });
+    await ingest(call(accountId, [{}]));
+    // A group has 256 calls. At the end of one line, it would be behind all of them.
+    expect(stored).toBeLessThan(600);
+    await Promise.all(acting);
+  });
+
   test("of two processes with the same keys in opposite order create one event for each key", async () => {
     const { store, url, accountId } = bench();
     const second = await openStore({ url });

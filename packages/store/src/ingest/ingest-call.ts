@@ -26,6 +26,8 @@ export type InTurn = <T>(bytes: number, compute: () => T | Promise<T>) => Promis
 
 export type IngestCall = {
   readonly accountId: AccountId;
+  /** The account in whose turns the call waits for a commit, if more wait than fit. Default: `accountId` */
+  readonly chargedTo?: AccountId;
   readonly events: readonly EventToIngest[];
   /** Maximum deliveries created in this call; `continueFanout` creates the others. */
   readonly deliveriesMax: number;

@@ -48,7 +48,7 @@ import { type Planned, TOO_WIDE } from "./plan-ingest.ts";
  */
 export function createIngest(store: Store): (ingest: IngestCall) => Promise<IngestedEvent[]> {
   const splits = (error: unknown) => concernsOne(store, error);
-  const ownerOf = ({ accountId }: IngestCall) => accountId;
+  const ownerOf = ({ accountId, chargedTo = accountId }: IngestCall) => chargedTo;
   const committing = (bounds: IngestBounds) => async (calls: readonly IngestCall[]) => {
     const heldKeys = new Set<string>();
     return await transact(store, (tx) => ingestCallsIn(store, tx, calls, bounds, heldKeys));

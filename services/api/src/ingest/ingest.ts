@@ -48,7 +48,7 @@ export type IngestParts = EventChecks & {
 };
 
 export type IngestOptions = {
-  /** The account in whose turns the check of schemas waits. */
+  /** The account in whose turns the call waits for a check of schemas and for a commit. */
   readonly chargedTo: AccountId;
   /** Compares the contents of used keys in the account's turns of the event loop. */
   readonly inTurn: InTurn;
@@ -79,6 +79,7 @@ export async function ingest(
   const warnings = await checkEvents(parts, accountId, events, { chargedTo, signal });
   const results = await parts.ingest({
     accountId,
+    chargedTo,
     events,
     deliveriesMax: parts.fanOutMax,
     now: parts.now(),

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { createPosthasteClient } from "@posthaste/client";
+import { createPosthasteClient, type PosthasteClient } from "@posthaste/client";
 import { type AccountId, SCOPES } from "@posthaste/domain";
 import { createErasure } from "@posthaste/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -72,10 +72,22 @@ describe("an operator who acts in an account", () => {
     }
   });
 
-  test("is charged for it, so that the account's own calls do not wait for theirs", async () => {
-    await act("SubscriptionService/ListSubscriptions", {});
-    const lines = t.logged("request.completed");
-    expect(lines.at(-1)).toMatchObject({ accountId: operator.accountId, actingIn: t.accountId });
+  test("is charged for it: their stream takes no place of the account's, and the log names both", async () => {
+    const narrow = await startBench({ limits: { accountWatchesMax: 1 } });
+    const { token, accountId } = await narrow.accountWith(SCOPES);
+    const account = narrow.accountId;
+    const acting = createPosthasteClient({ baseUrl: narrow.url, token, account });
+    const open = (client: PosthasteClient) => client.deliveries.watchDeliveries({})[Symbol.asyncIterator]();
+    try {
+      await open(acting).next();
+      await expect(open(acting).next()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+      await open(narrow.client).next();
+      const lines = narrow.logged("request.completed");
+      expect(lines.at(-1)).toMatchObject({ accountId, actingIn: account });
+    } finally {
+      await acting.close();
+      await narrow.dispose();
+    }
   });
 
   test("is refused with a sentence that names the header", async () => {
