@@ -30,9 +30,9 @@ export function auditedUpdate(
   store: Store,
   { row, was, updated, input: { credential, headers } }: Update,
 ): { before: AuditedFields; after: AuditedFields } {
-  const isSame = (purpose: "credential" | "headers", text: string) => {
+  const opened = (purpose: "credential" | "headers") => {
     const sealed = row[purpose];
-    return sealed !== null && opens(store, sealed, sealContextOf(was.id, purpose)) === text;
+    return sealed === null ? undefined : open(store, sealed, sealContextOf(was.id, purpose));
   };
   const after: Record<string, unknown> = visibleFields(updated);
   if (
@@ -41,10 +41,10 @@ export function auditedUpdate(
   ) {
     after["target_url"] = `${withoutQuery(updated.targetUrl)}?${SECRET.changed}`;
   }
-  if (credential !== undefined && (credential === null || !isSame("credential", credential))) {
+  if (credential !== undefined && credential !== opened("credential")) {
     after["secret"] = whatBecame(was.hasCredential, credential !== null);
   }
-  if (headers !== undefined && !isSame("headers", JSON.stringify(headers))) {
+  if (headers !== undefined && sorted(headers) !== sorted(JSON.parse(opened("headers") ?? "{}"))) {
     after["headers"] = whatBecame(was.headerNames.length > 0, updated.headerNames.length > 0);
   }
   return { before: visibleFields(was), after };
@@ -71,8 +71,13 @@ function whatBecame(was: boolean, is: boolean): string | null {
   return was ? SECRET.removed : null;
 }
 
+/** Returns headers as text, in whichever order they were sent. */
+function sorted(headers: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(headers).sort());
+}
+
 /** Opens a sealed value; undefined: its key is gone, so it cannot be compared. */
-function opens({ sealer }: Store, sealed: Uint8Array, context: string): string | undefined {
+function open({ sealer }: Store, sealed: Uint8Array, context: string): string | undefined {
   try {
     return sealer.open(sealed, context);
   } catch (error) {

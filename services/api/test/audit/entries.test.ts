@@ -73,8 +73,13 @@ describe("an entry", () => {
   test("is not made by a call that changes nothing, or is refused", async () => {
     const id = await subscribe();
     await call(t, "SubscriptionService/PauseSubscription", { id });
+    const secrets = { id, secret: "a:b", headers: { values: { "x-a": "1", "x-b": "2" } } };
+    await call(t, "SubscriptionService/UpdateSubscription", secrets);
     const before = await entries();
     await call(t, "SubscriptionService/PauseSubscription", { id });
+    await call(t, "SubscriptionService/UpdateSubscription", secrets);
+    const reordered = { values: { "x-b": "2", "x-a": "1" } };
+    await call(t, "SubscriptionService/UpdateSubscription", { id, headers: reordered });
     await call(t, "SubscriptionService/UpdateSubscription", { id, ...TARGET, description: "" });
     await call(t, "EventCatalogService/SetSchemaCheck", { schemaCheck: "SCHEMA_CHECK_OFF" });
     await t.rpc("SubscriptionService/CreateSubscription", TARGET);
