@@ -105,3 +105,18 @@ test("a page of an operator is not found by anyone else", async () => {
   await page.getByRole("heading", { name: "Page not found" }).waitFor();
   expect(await page.getByRole("link", { name: "All accounts" }).count()).toBe(0);
 });
+
+test("a subscription that has ended stays listed, with when and by whom it was deleted", async () => {
+  const id = await t.subscribe(t.receiver.url);
+  const { page } = await t.show({ token: t.account.token, path: `/subscriptions/${id}` });
+  await button(page, "Delete").click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+  await page.waitForURL("**/subscriptions");
+  await page.getByText("No subscriptions yet").waitFor();
+  await page.getByRole("radio", { name: "With ended" }).click();
+  const row = page.getByRole("row", { name: new RegExp(t.receiver.url) });
+  await row.getByText("Ended", { exact: true }).waitFor();
+  await row.getByText(/deleted/).waitFor();
+  await row.getByRole("link").click();
+  await page.getByText(/This subscription ended/).waitFor();
+});

@@ -94,6 +94,12 @@ export function SubscriptionPage({ id }: { id: number }) {
           />
         </div>
       )}
+      {subscription.state === SubscriptionState.ENDED && (
+        <p className={styles.note}>
+          This subscription ended <Time at={subscription.endedAt} />
+          {subscription.endedReason !== "" && `: ${subscription.endedReason}`}.
+        </p>
+      )}
       {subscription.state === SubscriptionState.DISABLED && (
         <p className={styles.note}>
           This subscription was disabled because it kept failing. Its deliveries are parked. They are sent in

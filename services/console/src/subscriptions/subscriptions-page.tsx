@@ -13,7 +13,7 @@ import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { Toggles } from "../parts/toggles.tsx";
 import { useSession } from "../session/session-context.tsx";
-import { listAddress, readListAddress } from "./list-address.ts";
+import { listAddress, readListAddress, type Which } from "./list-address.ts";
 import styles from "./subscriptions-page.module.css";
 
 const PAGE_SIZE = 50;
@@ -27,7 +27,7 @@ export function SubscriptionsPage() {
   const { which, after } = readListAddress(search);
   const { data, error, isPlaceholderData, refetch } = useQuery(
     SubscriptionService.method.listSubscriptions,
-    { pageSize: PAGE_SIZE, pageToken: after, failing: which === "failing" },
+    { pageSize: PAGE_SIZE, pageToken: after, failing: which === "failing", includeEnded: which === "ended" },
     { refetchInterval: EVERY_MS, placeholderData: keepPreviousData },
   );
   const next = data?.nextPageToken ?? "";
@@ -39,6 +39,7 @@ export function SubscriptionsPage() {
           options={[
             { id: "all", name: "All" },
             { id: "failing", name: "Failing" },
+            { id: "ended", name: "With ended" },
           ]}
           value={which}
           onChange={(chosen) => navigate(listAddress({ which: chosen, after: "" }))}
@@ -95,10 +96,16 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
               {subscription.description !== "" && (
                 <span className={styles.description}>{subscription.description}</span>
               )}
+              {subscription.endedReason !== "" && (
+                <span className={styles.description}>{subscription.endedReason}</span>
+              )}
             </td>
             <td className={`${table.muted} ${table.optional}`}>{typesOf(subscription)}</td>
             <td className={`${table.muted} ${table.optional}`}>
-              <Time at={subscription.failingSince ?? subscription.createdAt} relative />
+              <Time
+                at={subscription.endedAt ?? subscription.failingSince ?? subscription.createdAt}
+                relative
+              />
             </td>
           </tr>
         ))}
@@ -114,7 +121,7 @@ function typesOf({ eventTypes }: Subscription): string {
   return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
-function None({ which }: { which: "all" | "failing" }) {
+function None({ which }: { which: Which }) {
   const { can, session } = useSession();
   if (which === "failing") {
     return (
