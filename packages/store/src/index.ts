@@ -23,6 +23,7 @@ export type { By, TokenActor } from "./audit/by.ts";
 export { type AuditEntry, type AuditFilter, listAuditEntries } from "./audit/list-audit-entries.ts";
 export {
   archiveEventType,
+  checkEventType,
   createEventType,
   type EventTypeVersion,
   getEventType,

@@ -107,11 +107,7 @@ export async function updateEventType(
   input: { id: number; owner: Owner; basedOn: number; now: number; by?: By } & Texts,
 ): Promise<EventTypeVersion | undefined> {
   const { id, owner, basedOn, now, by = BY_PROGRAM } = input;
-  if (basedOn >= VERSIONS_MAX) {
-    throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`, {
-      metadata: { limit: String(VERSIONS_MAX) },
-    });
-  }
+  requireVersionFree(basedOn);
   return await transact(store, async (tx) => {
     const { numUpdatedRows } = await tx
       .updateTable("event_types")
@@ -138,6 +134,32 @@ export async function updateEventType(
     await enter(tx, [{ by, accountId: ownerId(owner), subject: "event_type", id: code, ...change, now }]);
     return version;
   });
+}
+
+/**
+ * Checks what {@link createEventType} would refuse, or {@link updateEventType} if `type` is given. It stores
+ * nothing and locks nothing, so a change at the same time may still lead to a refusal later.
+ *
+ * @throws Refusal as these
+ */
+export async function checkEventType(
+  store: Store,
+  input: {
+    owner: Owner;
+    code: string;
+    /** What gets a new version. Undefined: the event type is new. */
+    type: Pick<StoredEventType, "id" | "version"> | undefined;
+  } & Texts,
+): Promise<void> {
+  const { owner, code, type } = input;
+  if (type !== undefined) requireVersionFree(type.version);
+  else {
+    const taken = store.db.selectFrom("event_types").select("id").where("code", "=", code).limit(1);
+    const seen = owner === "shared" ? taken : taken.where("account_id", "in", [owner, SHARED]);
+    if ((await seen.executeTakeFirst()) !== undefined) throw codeTaken(code);
+  }
+  const others = await bytesOfOwner(store.db, owner, type?.id);
+  requireFits(others + bytesOf(input));
 }
 
 /** Archives an event type. One that was archived before keeps its time. */
@@ -254,17 +276,34 @@ async function requireCodeFree(store: Store, tx: Tx, owner: Owner, code: string,
 }
 
 async function requireRoom(tx: Tx, owner: Owner): Promise<void> {
-  const { bytes } = await tx
+  requireFits(await bytesOfOwner(tx, owner));
+}
+
+/** @param except an event type that does not count */
+async function bytesOfOwner(db: Store["db"] | Tx, owner: Owner, except = 0): Promise<number> {
+  const { bytes } = await db
     .selectFrom("event_types")
     .select((eb) => eb.fn.sum("bytes").as("bytes"))
     .where("account_id", "=", ownerId(owner))
+    .where("id", "!=", except)
     .executeTakeFirstOrThrow();
-  if (Number(bytes) <= CATALOGUE_BYTES_MAX) return;
+  return Number(bytes);
+}
+
+function requireFits(bytes: number): void {
+  if (bytes <= CATALOGUE_BYTES_MAX) return;
   throw new Refusal(
     "too_many",
-    `the catalogue would take ${Number(bytes)} bytes, with ${VALUE_BYTES} more for each value in a schema; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some schemas and samples`,
+    `the catalogue would take ${bytes} bytes, with ${VALUE_BYTES} more for each value in a schema; the maximum is ${CATALOGUE_BYTES_MAX}: shorten some schemas and samples`,
     { reason: "CATALOGUE_FULL", metadata: { limit: String(CATALOGUE_BYTES_MAX) } },
   );
+}
+
+function requireVersionFree(basedOn: number): void {
+  if (basedOn < VERSIONS_MAX) return;
+  throw new Refusal("too_many", `this event type has ${VERSIONS_MAX} versions, the maximum`, {
+    metadata: { limit: String(VERSIONS_MAX) },
+  });
 }
 
 function bytesOf({ description, schemaJson, sampleJson, ...keys }: Texts): number {

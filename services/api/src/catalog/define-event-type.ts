@@ -11,6 +11,7 @@ import {
 import {
   archiveEventType,
   type By,
+  checkEventType,
   createEventType,
   getEventType,
   type Store,
@@ -41,6 +42,9 @@ export type CatalogEditor = {
 
 type Defined = readonly [CatalogEntry, CatalogTexts];
 
+/** True: everything is checked, and nothing is stored. */
+type ValidateOnly = { readonly validateOnly: boolean };
+
 /**
  * Adds an event type to the account's catalogue or, if `shared`, to every account's.
  *
@@ -57,7 +61,7 @@ export async function defineEventType(
     keys: readonly EventTypeKey[];
     shared: boolean;
     by: By;
-  },
+  } & ValidateOnly,
 ): Promise<Defined> {
   const { code, shared, by } = wanted;
   if (shared) requireScope(caller, "admin");
@@ -70,6 +74,11 @@ export async function defineEventType(
   requireKeys(wanted.keys, "keys");
   const texts = await checkTexts(schemaThreads, caller, wanted);
   const owner = shared ? "shared" : caller.accountId;
+  if (wanted.validateOnly) {
+    await checkEventType(store, { owner, code, type: undefined, ...texts });
+    const type = { id: 0, code, shared, keys: texts.keys, createdAt: now(), archivedAt: null };
+    return [entryOf({ ...type, version: 1 }), { ...texts, version: 1, storedAt: type.createdAt }];
+  }
   const stored = await createEventType(store, { owner, code, ...texts, now: now(), by });
   const { id, version, keys, createdAt, archivedAt } = stored;
   const type = { id, code, shared, version, keys, createdAt, archivedAt };
@@ -93,7 +102,7 @@ export async function redefineEventType(
     keys: readonly EventTypeKey[] | undefined;
     allowBreaking: boolean;
     by: By;
-  },
+  } & ValidateOnly,
 ): Promise<Defined> {
   if (wanted.keys !== undefined) requireKeys(wanted.keys, "keys.keys");
   for (let run = 1; run <= RUNS_MAX; run++) {
@@ -115,6 +124,11 @@ export async function redefineEventType(
       schemaBefore: isCompared ? before.schemaJson : undefined,
     });
     const { id, version: basedOn } = stored;
+    if (wanted.validateOnly) {
+      await checkEventType(store, { owner, code: wanted.code, type: stored, ...texts });
+      const next = { version: basedOn + 1, keys: texts.keys };
+      return [entryOf({ ...stored, ...next }), { ...texts, ...next, storedAt: now() }];
+    }
     const version = await updateEventType(store, { id, owner, basedOn, ...texts, now: now(), by: wanted.by });
     if (version !== undefined) {
       const changed = { ...stored, version: version.version, keys: version.keys };

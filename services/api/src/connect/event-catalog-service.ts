@@ -41,16 +41,18 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
     },
 
     async createEventType(request, context) {
-      const { code, description, schema = {}, sampleJson, shared } = request;
+      const { code, description, schema = {}, sampleJson, shared, validateOnly } = request;
       const keys = request.keys.map(keyFrom);
-      const wanted = { code, description, schema, sampleJson, keys, shared, by: byOf(context) };
+      const texts = { description, schema, sampleJson, keys };
+      const wanted = { code, ...texts, shared, validateOnly, by: byOf(context) };
       return { eventType: eventTypeTo(...(await defineEventType(editor, callerOf(context), wanted))) };
     },
 
     async updateEventType(request, context) {
-      const { code, description, schema, sampleJson, allowBreaking } = request;
+      const { code, description, schema, sampleJson, allowBreaking, validateOnly } = request;
       const keys = request.keys?.keys.map(keyFrom);
-      const wanted = { code, description, schema, sampleJson, keys, allowBreaking, by: byOf(context) };
+      const texts = { description, schema, sampleJson, keys };
+      const wanted = { code, ...texts, allowBreaking, validateOnly, by: byOf(context) };
       return { eventType: eventTypeTo(...(await redefineEventType(editor, callerOf(context), wanted))) };
     },
 
