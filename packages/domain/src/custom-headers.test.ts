@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { CUSTOM_HEADERS_CHARS_MAX, CUSTOM_HEADERS_MAX, parseCustomHeaders } from "./custom-headers.ts";
+import {
+  CUSTOM_HEADERS_CHARS_MAX,
+  CUSTOM_HEADERS_MAX,
+  changedHeaders,
+  parseCustomHeaders,
+} from "./custom-headers.ts";
 import { Refusal } from "./refusal.ts";
 
 const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${n}`, "1"]));
@@ -11,6 +16,29 @@ test("names are lower-cased and values are trimmed", () => {
   });
   expect(parseCustomHeaders({})).toEqual({});
   expect(Object.keys(parseCustomHeaders(many(CUSTOM_HEADERS_MAX)))).toHaveLength(CUSTOM_HEADERS_MAX);
+});
+
+describe("changes to single headers", () => {
+  const before = { "x-a": "1", "x-b": "2" };
+
+  test("set and remove what they name, in any case, and keep the others", () => {
+    const changes = { set: { "X-A": " 3 ", "x-c": "4" }, remove: ["X-B", "x-none"] };
+    expect(changedHeaders(before, changes)).toEqual({ "x-a": "3", "x-c": "4" });
+    expect(changedHeaders(before, { set: {}, remove: [] })).toEqual(before);
+    expect(changedHeaders(before, { set: { "x-a": "3" }, remove: ["x-a"] })).toEqual({
+      ...before,
+      "x-a": "3",
+    });
+  });
+
+  test("are refused if the result is, or if a name is set twice", () => {
+    const set = (headers: Record<string, string>) => () =>
+      changedHeaders(before, { set: headers, remove: [] });
+    expect(set({ host: "a" })).toThrow(/"host" is set by/);
+    expect(set({ "X-C": "1", "x-c": "2" })).toThrow(/is given twice/);
+    expect(set(many(CUSTOM_HEADERS_MAX - 1))).toThrow(/has 21 entries/);
+    expect(set({ "x-c": "a".repeat(CUSTOM_HEADERS_CHARS_MAX - 8) })).toThrow(/characters in total/);
+  });
 });
 
 describe("the headers are refused for", () => {

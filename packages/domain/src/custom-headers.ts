@@ -49,3 +49,25 @@ export function parseCustomHeaders(headers: Readonly<Record<string, string>>): R
   }
   return Object.fromEntries(parsed);
 }
+
+/** Changes to single custom headers: new values by name, and names to remove. Case does not matter. */
+export type CustomHeaderChanges = {
+  readonly set: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+};
+
+/**
+ * Applies changes to custom headers. A name that is both removed and set is set.
+ *
+ * @param before as {@link parseCustomHeaders} returned them
+ * @throws Refusal `invalid`, as above
+ */
+export function changedHeaders(
+  before: Readonly<Record<string, string>>,
+  { set, remove }: CustomHeaderChanges,
+): Record<string, string> {
+  const after = new Map(Object.entries(before));
+  for (const name of remove) after.delete(name.toLowerCase());
+  for (const [name, value] of Object.entries(parseCustomHeaders(set))) after.set(name, value);
+  return parseCustomHeaders(Object.fromEntries(after));
+}

@@ -1,6 +1,6 @@
 export { EVENT_TYPES, isOperational, OPERATIONAL_EVENT_TYPES } from "./catalog/index.ts";
 export type { OperationalSnapshots } from "./catalog/operational.ts";
-export { parseCustomHeaders } from "./custom-headers.ts";
+export { type CustomHeaderChanges, changedHeaders, parseCustomHeaders } from "./custom-headers.ts";
 export { createDebts, type Debts, type DebtTerms } from "./debts.ts";
 export { compareDecimals, type Decimal, decimalOf, isMultipleOf, spellDecimal } from "./decimal.ts";
 export { DAY_MS, HOUR_MS, MINUTE_MS } from "./durations.ts";

@@ -19,6 +19,7 @@ import {
   type SubscriptionOptions,
   updateSubscription,
 } from "../src/index.ts";
+import { openHeaders } from "../src/subscriptions/subscription-options.ts";
 import { NOW, onEachDatabase } from "./fixture.ts";
 import { holdAfter } from "./held-store.ts";
 
@@ -95,6 +96,34 @@ onEachDatabase("a subscription", (bench) => {
       headerNames: [],
       acceptance: "ANY_2XX",
     });
+  });
+
+  test("keeps the values of the headers that are neither set nor removed", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await updateSubscription(store, {
+      ...{ accountId, id, now: NOW },
+      headers: { "x-a": "1", "x-b": "2", "x-c": "3" },
+    });
+    const sent = async () => {
+      const row = await store.db
+        .selectFrom("subscriptions")
+        .selectAll()
+        .where("id", "=", id)
+        .executeTakeFirst();
+      return row && openHeaders(store, row);
+    };
+    const change = (set: Record<string, string>, remove: string[]) =>
+      updateSubscription(store, { accountId, id, now: NOW, headerChanges: { set, remove } });
+    expect(await change({ "X-B": "4", "x-d": "5" }, ["X-A"])).toMatchObject({
+      headerNames: ["x-b", "x-c", "x-d"],
+    });
+    expect(await sent()).toEqual({ "x-b": "4", "x-c": "3", "x-d": "5" });
+    await expect(change({ host: "a" }, [])).rejects.toMatchObject({ code: "invalid" });
+    expect(await sent()).toEqual({ "x-b": "4", "x-c": "3", "x-d": "5" });
+    expect(await change({}, ["x-b", "x-c", "x-d"])).toMatchObject({ headerNames: [] });
+    expect(await sent()).toEqual({});
+    expect(await change({ "x-e": "6" }, [])).toMatchObject({ headerNames: ["x-e"] });
   });
 
   test("is refused if a live one has the same URL and type, but not if that one has ended", async () => {

@@ -479,6 +479,20 @@ describe("subscriptions and deliveries", () => {
     expect(pages.flatMap(({ subscriptions }) => subscriptions.map(({ id }) => id))).toEqual(ids);
   });
 
+  test("an update replaces single headers, or all of them, but not both at once", async () => {
+    const { subscription } = await t.client.subscriptions.createSubscription({
+      targetUrl: URL_1,
+      eventTypes: ["*"],
+      headers: { values: { "X-A": "1", "X-B": "2" } },
+    });
+    const id = subscription?.id ?? 0;
+    const headerChanges = { set: { "x-c": "3" }, remove: ["X-A"] };
+    const changed = await t.client.subscriptions.updateSubscription({ id, headerChanges });
+    expect(changed.subscription?.headerNames).toEqual(["x-b", "x-c"]);
+    const both = t.client.subscriptions.updateSubscription({ id, headerChanges, headers: { values: {} } });
+    await expect(both).rejects.toThrow("headers and header_changes exclude each other");
+  });
+
   test("an update changes only the given fields, and is refused for a deleted subscription", async () => {
     const { subscription } = await t.client.subscriptions.createSubscription({
       targetUrl: URL_1,

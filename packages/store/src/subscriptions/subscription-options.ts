@@ -70,3 +70,12 @@ export function visibleOptions(row: Selectable<Tables["subscriptions"]>) {
     hasCredential: row.credential !== null,
   };
 }
+
+/** Returns a subscription's custom headers, with their values. */
+export function openHeaders(
+  { sealer }: Store,
+  { id, headers }: Pick<Selectable<Tables["subscriptions"]>, "id" | "headers">,
+): Record<string, string> {
+  if (headers === null) return {};
+  return JSON.parse(sealer.open(headers, sealContextOf(id, "headers"))) as Record<string, string>;
+}

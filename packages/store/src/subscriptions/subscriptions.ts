@@ -1,4 +1,12 @@
-import { type AccountId, HOUR_MS, hostOf, Refusal, type SubscriptionId } from "@posthaste/domain";
+import {
+  type AccountId,
+  type CustomHeaderChanges,
+  changedHeaders,
+  HOUR_MS,
+  hostOf,
+  Refusal,
+  type SubscriptionId,
+} from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { lockAccount } from "../accounts/lock-account.ts";
 import { enter } from "../audit/audit.ts";
@@ -16,7 +24,7 @@ import { hasEnded, lockSubscription } from "./lock-subscription.ts";
 import { clearLine, clearSlots, insertTurns } from "./pace.ts";
 import { readSubscription, type Subscription } from "./read-subscriptions.ts";
 import { addSigningKey, newKeySet, type SigningKey } from "./signing-keys.ts";
-import { optionColumns, type SubscriptionOptions } from "./subscription-options.ts";
+import { openHeaders, optionColumns, type SubscriptionOptions } from "./subscription-options.ts";
 
 /** `Retry-After` of a full account, in which only deleting a subscription helps. */
 const ROOM_RETRY_AFTER_MS = HOUR_MS;
@@ -55,7 +63,7 @@ export async function createSubscription(
  *
  * @returns undefined: not found
  * @throws Refusal `wrong_state` if the subscription has ended, `already_exists` as at creation, `too_many`
- *   if its new URL is on a host that is full
+ *   if its new URL is on a host that is full, `invalid` if its changed headers may not be sent
  */
 export async function updateSubscription(
   store: Store,
@@ -68,6 +76,8 @@ export async function updateSubscription(
     /** As at creation. */
     unprovenHostMax?: number;
     eventTypes?: readonly string[];
+    /** Applied to its present headers, instead of `headers`. */
+    headerChanges?: CustomHeaderChanges;
   } & Partial<SubscriptionOptions>,
 ): Promise<Subscription | undefined> {
   const updated = await refusingDuplicates(store, (tx) => updateIn(store, tx, input));
@@ -165,6 +175,11 @@ async function updateIn(
   }
   const was = await requireSubscription(store, tx, accountId, id);
   const targetUrl = input.targetUrl ?? before.target_url;
+  const { headerChanges } = input;
+  const options =
+    headerChanges === undefined
+      ? input
+      : { ...input, headers: changedHeaders(openHeaders(store, before), headerChanges) };
   const movesHost = hostOf(targetUrl) !== hostOf(before.target_url);
   if (movesHost && max !== undefined) await requireRoomOnHost(store, tx, { accountId, targetUrl, max });
   await tx
@@ -174,7 +189,7 @@ async function updateIn(
       target_hash: sha256(targetUrl),
       ...(movesHost ? hostColumns(targetUrl) : {}),
       updated_at: now,
-      ...optionColumns(store, id, input),
+      ...optionColumns(store, id, options),
     })
     .where("id", "=", id)
     .execute();
@@ -191,7 +206,7 @@ async function updateIn(
   }
   if (added.length > 0) await addEventTypes(tx, { accountId, id, targetUrl, eventTypes: added });
   const updated = await requireSubscription(store, tx, accountId, id);
-  const change = auditedUpdate(store, { row: before, was, updated, input });
+  const change = auditedUpdate(store, { row: before, was, updated, input: options });
   await enter(tx, [{ by, accountId, subject: "subscription", id, ...change, now }]);
   return updated;
 }

@@ -120,8 +120,13 @@ function updateCall({
 }: SubscribeParts): ServiceImpl<typeof SubscriptionService>["updateSubscription"] {
   return async (request, context) => {
     const id = request.id as SubscriptionId;
-    const { targetUrl, eventTypes, secret, timeout, description, metadata, headers, rateLimit, concurrency } =
-      request;
+    const { targetUrl, eventTypes, secret, timeout, description, metadata, rateLimit, concurrency } = request;
+    const { headers, headerChanges } = request;
+    if (headers !== undefined && headerChanges !== undefined) {
+      throw new Refusal("invalid", "headers and header_changes exclude each other; send one of them", {
+        field: "header_changes",
+      });
+    }
     const acceptance = acceptanceFrom(request.acceptance);
     const { accountId } = callerOf(context);
     await requireSubscribable(catalog, accountId, eventTypes, {
@@ -144,6 +149,7 @@ function updateCall({
       ...(rateLimit === undefined ? {} : { rate: rateFrom(rateLimit) }),
       ...(concurrency === undefined ? {} : { concurrency: concurrency === 0 ? null : concurrency }),
       ...(headers === undefined ? {} : { headers: parseCustomHeaders(headers.values) }),
+      ...(headerChanges === undefined ? {} : { headerChanges }),
     });
     return { subscription: subscriptionTo(found(subscription, id)) };
   };
