@@ -228,6 +228,15 @@ onEachDatabase("a subscription's health", (bench) => {
     await beginAttempts(store);
     expect(await subscriptionHealth(store, { accountId, id })).toMatchObject({ retrying: 3, pending: 0 });
   });
+
+  test("counts its attempts over time", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    await failing(bench(), 3);
+    const { bucketMs, buckets } = (await subscriptionHealth(store, { accountId, id })) ?? {};
+    expect(bucketMs).toBe(60_000);
+    expect(buckets).toEqual([{ from: expect.any(Number), attempts: 3, accepted: 0 }]);
+  });
 });
 
 onEachDatabase("a resend", (bench) => {

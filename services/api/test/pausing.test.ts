@@ -82,7 +82,8 @@ test("the health of a subscription without attempts is empty", async () => {
   const { id } = await subscribe();
   await ingest();
   const health = await t.client.subscriptions.getSubscriptionHealth({ id });
-  expect(health).toMatchObject({ attempts: 0, accepted: 0, pending: 1, parked: 0 });
+  expect(health).toMatchObject({ attempts: 0, accepted: 0, pending: 1, parked: 0, buckets: [] });
+  expect(health.bucket).toBeUndefined();
   expect(health.p50).toBeUndefined();
   expect(health.nextAttemptAt).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import type { AccountId, Outcome, SubscriptionId } from "@posthaste/domain";
 import { byIndex, inState } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
+import { type AttemptsBucket, attemptsOverTime } from "./attempts-over-time.ts";
 
 /** A receiver's recent attempts, and its deliveries that wait. */
 export type SubscriptionHealth = {
@@ -18,6 +19,9 @@ export type SubscriptionHealth = {
   /** This count and `parked` stop at {@link COUNTED_MAX}. */
   readonly pending: number;
   readonly parked: number;
+  /** The attempts over time, oldest first and without gaps, and each bucket's length. */
+  readonly buckets: readonly AttemptsBucket[];
+  readonly bucketMs: number;
 };
 
 /** How many of the newest deliveries count as recent: a page's worth, read by one index. */
@@ -83,5 +87,11 @@ export async function subscriptionHealth(
     retrying: Number(retrying),
     pending: await count("pending"),
     parked: await count("parked"),
+    ...attemptsOverTime(
+      attempts.map(({ started_at, outcome }) => ({
+        startedAt: started_at,
+        isAccepted: outcome === "accepted",
+      })),
+    ),
   };
 }

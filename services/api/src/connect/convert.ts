@@ -128,6 +128,8 @@ export function healthTo(health: SubscriptionHealth) {
     retrying,
     pending,
     parked,
+    buckets: health.buckets.map(({ from, ...counts }) => ({ from: timestampFromMs(from), ...counts })),
+    ...(attempts === 0 ? {} : { bucket: durationFromMs(health.bucketMs) }),
   });
 }
 

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/subscription.proto.
  */
 export const file_posthaste_v1_subscription: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEivgUKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkSKwoKcmF0ZV9saW1pdBgOIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSEwoLY29uY3VycmVuY3kYDyABKAUSEAoIZHJhaW5pbmcYECABKAgSMQoNZmFpbGluZ19zaW5jZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGVuZGVkX3JlYXNvbhgTIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoJUmF0ZUxpbWl0EisKCnBlcl9zZWNvbmQYASABKAFCF7pIFBISGQAAAAAAQI9AKQAAAAAAAAAAEhkKBWJ1cnN0GAIgASgFQgq6SAcaBRjoBygAIi8KGFBhdXNlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJNChlQYXVzZVN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24iMAoZUmVzdW1lU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJOChpSZXN1bWVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIjMKHEdldFN1YnNjcmlwdGlvbkhlYWx0aFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAi3QIKHUdldFN1YnNjcmlwdGlvbkhlYWx0aFJlc3BvbnNlEhAKCGF0dGVtcHRzGAEgASgFEhAKCGFjY2VwdGVkGAIgASgFEiYKA3A1MBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKwoMbGFzdF9vdXRjb21lGAUgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSMwoPbGFzdF9hdHRlbXB0X2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3BlbmRpbmcYCCABKAUSDgoGcGFya2VkGAkgASgFEhAKCHJldHJ5aW5nGAogASgFIp4BChRTdWJzY3JpcHRpb25NZXRhZGF0YRJXCgZ2YWx1ZXMYASADKAsyLi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGEuVmFsdWVzRW50cnlCF7pIFJoBERAUIgZyBBABGEAqBXIDGPQDGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKDUN1c3RvbUhlYWRlcnMSQQoGdmFsdWVzGAEgAygLMicucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMuVmFsdWVzRW50cnlCCLpIBZoBAhAUGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipAEKE0N1c3RvbUhlYWRlckNoYW5nZXMSQQoDc2V0GAEgAygLMioucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlckNoYW5nZXMuU2V0RW50cnlCCLpIBZoBAhAUEh4KBnJlbW92ZRgCIAMoCUIOukgLkgEIEBQiBHICGEAaKgoIU2V0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKQAQoKU2lnbmluZ0tleRIOCgZzZWNyZXQYASABKAkSEgoKcHVibGljX2tleRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLFAwoZQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBIeCgp0YXJnZXRfdXJsGAEgASgJQgq6SAdyBRABGIAQEikKC2V2ZW50X3R5cGVzGAIgAygJQhS6SBGSAQ4IARBAGAEiBnIEEAEYQBIYCgZzZWNyZXQYAyABKAlCCLpIBXIDGP8BEjYKCmFjY2VwdGFuY2UYBCABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZUIIukgFggECEAESOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAESHQoLZGVzY3JpcHRpb24YBiABKAlCCLpIBXIDGP8BEjQKCG1ldGFkYXRhGAcgASgLMiIucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhEiwKB2hlYWRlcnMYCCABKAsyGy5wb3N0aGFzdGUudjEuQ3VzdG9tSGVhZGVycxIrCgpyYXRlX2xpbWl0GAkgASgLMhcucG9zdGhhc3RlLnYxLlJhdGVMaW1pdBIfCgtjb25jdXJyZW5jeRgKIAEoBUIKukgHGgUY6AcoACJ9ChpDcmVhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEi0KC3NpZ25pbmdfa2V5GAIgASgLMhgucG9zdGhhc3RlLnYxLlNpZ25pbmdLZXkiLQoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJLChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIqABChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEEg8KB2ZhaWxpbmcYAyABKAgSHwoKZXZlbnRfdHlwZRgEIAEoCUILukgIcgYYQLoBASASFQoNaW5jbHVkZV9lbmRlZBgFIAEoCCJnChlMaXN0U3Vic2NyaXB0aW9uc1Jlc3BvbnNlEjEKDXN1YnNjcmlwdGlvbnMYASADKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLhBAoZVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgABIjCgp0YXJnZXRfdXJsGAIgASgJQgq6SAdyBRABGIAQSACIAQESJwoLZXZlbnRfdHlwZXMYAyADKAlCErpID5IBDBBAGAEiBnIEEAEYQBIdCgZzZWNyZXQYBCABKAlCCLpIBXIDGP8BSAGIAQESNgoKYWNjZXB0YW5jZRgFIAEoDjIYLnBvc3RoYXN0ZS52MS5BY2NlcHRhbmNlQgi6SAWCAQIQARI6Cgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIARIiCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMY/wFIAogBARI0CghtZXRhZGF0YRgIIAEoCzIiLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb25NZXRhZGF0YRIsCgdoZWFkZXJzGAkgASgLMhsucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMSKwoKcmF0ZV9saW1pdBgKIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSJAoLY29uY3VycmVuY3kYCyABKAVCCrpIBxoFGOgHKABIA4gBARI5Cg5oZWFkZXJfY2hhbmdlcxgMIAEoCzIhLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJDaGFuZ2VzQg0KC190YXJnZXRfdXJsQgkKB19zZWNyZXRCDgoMX2Rlc2NyaXB0aW9uQg4KDF9jb25jdXJyZW5jeSJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uImYKE1JvdGF0ZVNlY3JldFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASOgoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgAiRQoUUm90YXRlU2VjcmV0UmVzcG9uc2USLQoLc2lnbmluZ19rZXkYASABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkkKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi4KDHNpZ25pbmdfa2V5cxgBIAMoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5InMKFFNlbmRUZXN0RXZlbnRSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIbCgpldmVudF90eXBlGAIgASgJQge6SARyAhhAEhwKCWRhdGFfanNvbhgDIAEoCUIJukgGcgQogIBAImkKFVNlbmRUZXN0RXZlbnRSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRImCgdhdHRlbXB0GAIgASgLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQiMAoZRGVsZXRlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACIcChpEZWxldGVTdWJzY3JpcHRpb25SZXNwb25zZSq0AQoRU3Vic2NyaXB0aW9uU3RhdGUSIgoeU1VCU0NSSVBUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZU1VCU0NSSVBUSU9OX1NUQVRFX0FDVElWRRABEh0KGVNVQlNDUklQVElPTl9TVEFURV9QQVVTRUQQAhIfChtTVUJTQ1JJUFRJT05fU1RBVEVfRElTQUJMRUQQAxIcChhTVUJTQ1JJUFRJT05fU1RBVEVfRU5ERUQQBCpYCgpBY2NlcHRhbmNlEhoKFkFDQ0VQVEFOQ0VfVU5TUEVDSUZJRUQQABIWChJBQ0NFUFRBTkNFX09LX09OTFkQARIWChJBQ0NFUFRBTkNFX0FOWV8yWFgQAjKQCQoTU3Vic2NyaXB0aW9uU2VydmljZRJnChJDcmVhdGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5DcmVhdGVTdWJzY3JpcHRpb25SZXNwb25zZRJjCg9HZXRTdWJzY3JpcHRpb24SJC5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25SZXNwb25zZSIDkAIBEmkKEUxpc3RTdWJzY3JpcHRpb25zEiYucG9zdGhhc3RlLnYxLkxpc3RTdWJzY3JpcHRpb25zUmVxdWVzdBonLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1Jlc3BvbnNlIgOQAgESbAoSVXBkYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuVXBkYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAhJVCgxSb3RhdGVTZWNyZXQSIS5wb3N0aGFzdGUudjEuUm90YXRlU2VjcmV0UmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5Sb3RhdGVTZWNyZXRSZXNwb25zZRJjCg9MaXN0U2lnbmluZ0tleXMSJC5wb3N0aGFzdGUudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIDkAICElgKDVNlbmRUZXN0RXZlbnQSIi5wb3N0aGFzdGUudjEuU2VuZFRlc3RFdmVudFJlcXVlc3QaIy5wb3N0aGFzdGUudjEuU2VuZFRlc3RFdmVudFJlc3BvbnNlEmkKEVBhdXNlU3Vic2NyaXB0aW9uEiYucG9zdGhhc3RlLnYxLlBhdXNlU3Vic2NyaXB0aW9uUmVxdWVzdBonLnBvc3RoYXN0ZS52MS5QYXVzZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISbAoSUmVzdW1lU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLlJlc3VtZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuUmVzdW1lU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAhJ1ChVHZXRTdWJzY3JpcHRpb25IZWFsdGgSKi5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uSGVhbHRoUmVxdWVzdBorLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25IZWFsdGhSZXNwb25zZSIDkAIBEmwKEkRlbGV0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5EZWxldGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
+  fileDesc("Ch9wb3N0aGFzdGUvdjEvc3Vic2NyaXB0aW9uLnByb3RvEgxwb3N0aGFzdGUudjEivgUKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoBRISCgp0YXJnZXRfdXJsGAIgASgJEhMKC2V2ZW50X3R5cGVzGAMgAygJEi4KBXN0YXRlGAQgASgOMh8ucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvblN0YXRlEiwKCmFjY2VwdGFuY2UYBSABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhIKCmhhc19zZWNyZXQYByABKAgSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcHVibGljX2tleXNfcGF0aBgKIAEoCRITCgtkZXNjcmlwdGlvbhgLIAEoCRI6CghtZXRhZGF0YRgMIAMoCzIoLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24uTWV0YWRhdGFFbnRyeRIUCgxoZWFkZXJfbmFtZXMYDSADKAkSKwoKcmF0ZV9saW1pdBgOIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSEwoLY29uY3VycmVuY3kYDyABKAUSEAoIZHJhaW5pbmcYECABKAgSMQoNZmFpbGluZ19zaW5jZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGVuZGVkX3JlYXNvbhgTIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUwoJUmF0ZUxpbWl0EisKCnBlcl9zZWNvbmQYASABKAFCF7pIFBISGQAAAAAAQI9AKQAAAAAAAAAAEhkKBWJ1cnN0GAIgASgFQgq6SAcaBRjoBygAIi8KGFBhdXNlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJNChlQYXVzZVN1YnNjcmlwdGlvblJlc3BvbnNlEjAKDHN1YnNjcmlwdGlvbhgBIAEoCzIaLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb24iMAoZUmVzdW1lU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJOChpSZXN1bWVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIjMKHEdldFN1YnNjcmlwdGlvbkhlYWx0aFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiXgoOQXR0ZW1wdHNCdWNrZXQSKAoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYXR0ZW1wdHMYAiABKAUSEAoIYWNjZXB0ZWQYAyABKAUitwMKHUdldFN1YnNjcmlwdGlvbkhlYWx0aFJlc3BvbnNlEhAKCGF0dGVtcHRzGAEgASgFEhAKCGFjY2VwdGVkGAIgASgFEiYKA3A1MBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKwoMbGFzdF9vdXRjb21lGAUgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSMwoPbGFzdF9hdHRlbXB0X2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3BlbmRpbmcYCCABKAUSDgoGcGFya2VkGAkgASgFEhAKCHJldHJ5aW5nGAogASgFEi0KB2J1Y2tldHMYCyADKAsyHC5wb3N0aGFzdGUudjEuQXR0ZW1wdHNCdWNrZXQSKQoGYnVja2V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIp4BChRTdWJzY3JpcHRpb25NZXRhZGF0YRJXCgZ2YWx1ZXMYASADKAsyLi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uTWV0YWRhdGEuVmFsdWVzRW50cnlCF7pIFJoBERAUIgZyBBABGEAqBXIDGPQDGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKDUN1c3RvbUhlYWRlcnMSQQoGdmFsdWVzGAEgAygLMicucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMuVmFsdWVzRW50cnlCCLpIBZoBAhAUGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipAEKE0N1c3RvbUhlYWRlckNoYW5nZXMSQQoDc2V0GAEgAygLMioucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlckNoYW5nZXMuU2V0RW50cnlCCLpIBZoBAhAUEh4KBnJlbW92ZRgCIAMoCUIOukgLkgEIEBQiBHICGEAaKgoIU2V0RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKQAQoKU2lnbmluZ0tleRIOCgZzZWNyZXQYASABKAkSEgoKcHVibGljX2tleRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLFAwoZQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBIeCgp0YXJnZXRfdXJsGAEgASgJQgq6SAdyBRABGIAQEikKC2V2ZW50X3R5cGVzGAIgAygJQhS6SBGSAQ4IARBAGAEiBnIEEAEYQBIYCgZzZWNyZXQYAyABKAlCCLpIBXIDGP8BEjYKCmFjY2VwdGFuY2UYBCABKA4yGC5wb3N0aGFzdGUudjEuQWNjZXB0YW5jZUIIukgFggECEAESOgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAESHQoLZGVzY3JpcHRpb24YBiABKAlCCLpIBXIDGP8BEjQKCG1ldGFkYXRhGAcgASgLMiIucG9zdGhhc3RlLnYxLlN1YnNjcmlwdGlvbk1ldGFkYXRhEiwKB2hlYWRlcnMYCCABKAsyGy5wb3N0aGFzdGUudjEuQ3VzdG9tSGVhZGVycxIrCgpyYXRlX2xpbWl0GAkgASgLMhcucG9zdGhhc3RlLnYxLlJhdGVMaW1pdBIfCgtjb25jdXJyZW5jeRgKIAEoBUIKukgHGgUY6AcoACJ9ChpDcmVhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEi0KC3NpZ25pbmdfa2V5GAIgASgLMhgucG9zdGhhc3RlLnYxLlNpZ25pbmdLZXkiLQoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJLChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uIqABChhMaXN0U3Vic2NyaXB0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEEg8KB2ZhaWxpbmcYAyABKAgSHwoKZXZlbnRfdHlwZRgEIAEoCUILukgIcgYYQLoBASASFQoNaW5jbHVkZV9lbmRlZBgFIAEoCCJnChlMaXN0U3Vic2NyaXB0aW9uc1Jlc3BvbnNlEjEKDXN1YnNjcmlwdGlvbnMYASADKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLhBAoZVXBkYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgABIjCgp0YXJnZXRfdXJsGAIgASgJQgq6SAdyBRABGIAQSACIAQESJwoLZXZlbnRfdHlwZXMYAyADKAlCErpID5IBDBBAGAEiBnIEEAEYQBIdCgZzZWNyZXQYBCABKAlCCLpIBXIDGP8BSAGIAQESNgoKYWNjZXB0YW5jZRgFIAEoDjIYLnBvc3RoYXN0ZS52MS5BY2NlcHRhbmNlQgi6SAWCAQIQARI6Cgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIARIiCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMY/wFIAogBARI0CghtZXRhZGF0YRgIIAEoCzIiLnBvc3RoYXN0ZS52MS5TdWJzY3JpcHRpb25NZXRhZGF0YRIsCgdoZWFkZXJzGAkgASgLMhsucG9zdGhhc3RlLnYxLkN1c3RvbUhlYWRlcnMSKwoKcmF0ZV9saW1pdBgKIAEoCzIXLnBvc3RoYXN0ZS52MS5SYXRlTGltaXQSJAoLY29uY3VycmVuY3kYCyABKAVCCrpIBxoFGOgHKABIA4gBARI5Cg5oZWFkZXJfY2hhbmdlcxgMIAEoCzIhLnBvc3RoYXN0ZS52MS5DdXN0b21IZWFkZXJDaGFuZ2VzQg0KC190YXJnZXRfdXJsQgkKB19zZWNyZXRCDgoMX2Rlc2NyaXB0aW9uQg4KDF9jb25jdXJyZW5jeSJOChpVcGRhdGVTdWJzY3JpcHRpb25SZXNwb25zZRIwCgxzdWJzY3JpcHRpb24YASABKAsyGi5wb3N0aGFzdGUudjEuU3Vic2NyaXB0aW9uImYKE1JvdGF0ZVNlY3JldFJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAASOgoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkMgAiRQoUUm90YXRlU2VjcmV0UmVzcG9uc2USLQoLc2lnbmluZ19rZXkYASABKAsyGC5wb3N0aGFzdGUudjEuU2lnbmluZ0tleSItChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkkKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEi4KDHNpZ25pbmdfa2V5cxgBIAMoCzIYLnBvc3RoYXN0ZS52MS5TaWduaW5nS2V5InMKFFNlbmRUZXN0RXZlbnRSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIbCgpldmVudF90eXBlGAIgASgJQge6SARyAhhAEhwKCWRhdGFfanNvbhgDIAEoCUIJukgGcgQogIBAImkKFVNlbmRUZXN0RXZlbnRSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRImCgdhdHRlbXB0GAIgASgLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQiMAoZRGVsZXRlU3Vic2NyaXB0aW9uUmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACIcChpEZWxldGVTdWJzY3JpcHRpb25SZXNwb25zZSq0AQoRU3Vic2NyaXB0aW9uU3RhdGUSIgoeU1VCU0NSSVBUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZU1VCU0NSSVBUSU9OX1NUQVRFX0FDVElWRRABEh0KGVNVQlNDUklQVElPTl9TVEFURV9QQVVTRUQQAhIfChtTVUJTQ1JJUFRJT05fU1RBVEVfRElTQUJMRUQQAxIcChhTVUJTQ1JJUFRJT05fU1RBVEVfRU5ERUQQBCpYCgpBY2NlcHRhbmNlEhoKFkFDQ0VQVEFOQ0VfVU5TUEVDSUZJRUQQABIWChJBQ0NFUFRBTkNFX09LX09OTFkQARIWChJBQ0NFUFRBTkNFX0FOWV8yWFgQAjKQCQoTU3Vic2NyaXB0aW9uU2VydmljZRJnChJDcmVhdGVTdWJzY3JpcHRpb24SJy5wb3N0aGFzdGUudjEuQ3JlYXRlU3Vic2NyaXB0aW9uUmVxdWVzdBooLnBvc3RoYXN0ZS52MS5DcmVhdGVTdWJzY3JpcHRpb25SZXNwb25zZRJjCg9HZXRTdWJzY3JpcHRpb24SJC5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25SZXNwb25zZSIDkAIBEmkKEUxpc3RTdWJzY3JpcHRpb25zEiYucG9zdGhhc3RlLnYxLkxpc3RTdWJzY3JpcHRpb25zUmVxdWVzdBonLnBvc3RoYXN0ZS52MS5MaXN0U3Vic2NyaXB0aW9uc1Jlc3BvbnNlIgOQAgESbAoSVXBkYXRlU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLlVwZGF0ZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuVXBkYXRlU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAhJVCgxSb3RhdGVTZWNyZXQSIS5wb3N0aGFzdGUudjEuUm90YXRlU2VjcmV0UmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5Sb3RhdGVTZWNyZXRSZXNwb25zZRJjCg9MaXN0U2lnbmluZ0tleXMSJC5wb3N0aGFzdGUudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIDkAICElgKDVNlbmRUZXN0RXZlbnQSIi5wb3N0aGFzdGUudjEuU2VuZFRlc3RFdmVudFJlcXVlc3QaIy5wb3N0aGFzdGUudjEuU2VuZFRlc3RFdmVudFJlc3BvbnNlEmkKEVBhdXNlU3Vic2NyaXB0aW9uEiYucG9zdGhhc3RlLnYxLlBhdXNlU3Vic2NyaXB0aW9uUmVxdWVzdBonLnBvc3RoYXN0ZS52MS5QYXVzZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgISbAoSUmVzdW1lU3Vic2NyaXB0aW9uEicucG9zdGhhc3RlLnYxLlJlc3VtZVN1YnNjcmlwdGlvblJlcXVlc3QaKC5wb3N0aGFzdGUudjEuUmVzdW1lU3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACAhJ1ChVHZXRTdWJzY3JpcHRpb25IZWFsdGgSKi5wb3N0aGFzdGUudjEuR2V0U3Vic2NyaXB0aW9uSGVhbHRoUmVxdWVzdBorLnBvc3RoYXN0ZS52MS5HZXRTdWJzY3JpcHRpb25IZWFsdGhSZXNwb25zZSIDkAIBEmwKEkRlbGV0ZVN1YnNjcmlwdGlvbhInLnBvc3RoYXN0ZS52MS5EZWxldGVTdWJzY3JpcHRpb25SZXF1ZXN0GigucG9zdGhhc3RlLnYxLkRlbGV0ZVN1YnNjcmlwdGlvblJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_posthaste_v1_delivery]);
 
 /**
  * A target URL and the event types it receives.
@@ -305,6 +305,41 @@ export const GetSubscriptionHealthRequestSchema: GenMessage<GetSubscriptionHealt
   messageDesc(file_posthaste_v1_subscription, 6);
 
 /**
+ * Attempts in a part of the time.
+ *
+ * @generated from message posthaste.v1.AttemptsBucket
+ */
+export type AttemptsBucket = Message<"posthaste.v1.AttemptsBucket"> & {
+  /**
+   * Its start.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 1;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * Attempts that started in it.
+   *
+   * @generated from field: int32 attempts = 2;
+   */
+  attempts: number;
+
+  /**
+   * Those of them that were accepted.
+   *
+   * @generated from field: int32 accepted = 3;
+   */
+  accepted: number;
+};
+
+/**
+ * Describes the message posthaste.v1.AttemptsBucket.
+ * Use `create(AttemptsBucketSchema)` to create a new message.
+ */
+export const AttemptsBucketSchema: GenMessage<AttemptsBucket> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_subscription, 7);
+
+/**
  * The recent performance of a receiver, from the attempts of the subscription's last 500 deliveries.
  *
  * @generated from message posthaste.v1.GetSubscriptionHealthResponse
@@ -381,6 +416,21 @@ export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptio
    * @generated from field: int32 retrying = 10;
    */
   retrying: number;
+
+  /**
+   * The same attempts over time, oldest first and without gaps: a bucket without attempts has zeros. At most
+   * 61. Earlier deliveries do not count, so a busy subscription's buckets cover a short time.
+   *
+   * @generated from field: repeated posthaste.v1.AttemptsBucket buckets = 11;
+   */
+  buckets: AttemptsBucket[];
+
+  /**
+   * The length of each bucket, which depends on the time that the attempts cover; absent if there are none.
+   *
+   * @generated from field: google.protobuf.Duration bucket = 12;
+   */
+  bucket?: Duration | undefined;
 };
 
 /**
@@ -388,7 +438,7 @@ export type GetSubscriptionHealthResponse = Message<"posthaste.v1.GetSubscriptio
  * Use `create(GetSubscriptionHealthResponseSchema)` to create a new message.
  */
 export const GetSubscriptionHealthResponseSchema: GenMessage<GetSubscriptionHealthResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 7);
+  messageDesc(file_posthaste_v1_subscription, 8);
 
 /**
  * The owner's metadata of a subscription.
@@ -409,7 +459,7 @@ export type SubscriptionMetadata = Message<"posthaste.v1.SubscriptionMetadata"> 
  * Use `create(SubscriptionMetadataSchema)` to create a new message.
  */
 export const SubscriptionMetadataSchema: GenMessage<SubscriptionMetadata> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 8);
+  messageDesc(file_posthaste_v1_subscription, 9);
 
 /**
  * Headers that a receiver, or a gateway in front of it, requires.
@@ -436,7 +486,7 @@ export type CustomHeaders = Message<"posthaste.v1.CustomHeaders"> & {
  * Use `create(CustomHeadersSchema)` to create a new message.
  */
 export const CustomHeadersSchema: GenMessage<CustomHeaders> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 9);
+  messageDesc(file_posthaste_v1_subscription, 10);
 
 /**
  * Changes to single custom headers. All others keep their values, which nobody can read to send them again.
@@ -464,7 +514,7 @@ export type CustomHeaderChanges = Message<"posthaste.v1.CustomHeaderChanges"> & 
  * Use `create(CustomHeaderChangesSchema)` to create a new message.
  */
 export const CustomHeaderChangesSchema: GenMessage<CustomHeaderChanges> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 10);
+  messageDesc(file_posthaste_v1_subscription, 11);
 
 /**
  * A key that signs deliveries, by Standard Webhooks. Every live key signs each delivery twice: `v1` and
@@ -507,7 +557,7 @@ export type SigningKey = Message<"posthaste.v1.SigningKey"> & {
  * Use `create(SigningKeySchema)` to create a new message.
  */
 export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 11);
+  messageDesc(file_posthaste_v1_subscription, 12);
 
 /**
  * A subscription to create.
@@ -593,7 +643,7 @@ export type CreateSubscriptionRequest = Message<"posthaste.v1.CreateSubscription
  * Use `create(CreateSubscriptionRequestSchema)` to create a new message.
  */
 export const CreateSubscriptionRequestSchema: GenMessage<CreateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 12);
+  messageDesc(file_posthaste_v1_subscription, 13);
 
 /**
  * The new subscription.
@@ -621,7 +671,7 @@ export type CreateSubscriptionResponse = Message<"posthaste.v1.CreateSubscriptio
  * Use `create(CreateSubscriptionResponseSchema)` to create a new message.
  */
 export const CreateSubscriptionResponseSchema: GenMessage<CreateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 13);
+  messageDesc(file_posthaste_v1_subscription, 14);
 
 /**
  * The subscription to read.
@@ -642,7 +692,7 @@ export type GetSubscriptionRequest = Message<"posthaste.v1.GetSubscriptionReques
  * Use `create(GetSubscriptionRequestSchema)` to create a new message.
  */
 export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 14);
+  messageDesc(file_posthaste_v1_subscription, 15);
 
 /**
  * The requested subscription.
@@ -663,7 +713,7 @@ export type GetSubscriptionResponse = Message<"posthaste.v1.GetSubscriptionRespo
  * Use `create(GetSubscriptionResponseSchema)` to create a new message.
  */
 export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 15);
+  messageDesc(file_posthaste_v1_subscription, 16);
 
 /**
  * One page of the account's subscriptions.
@@ -713,7 +763,7 @@ export type ListSubscriptionsRequest = Message<"posthaste.v1.ListSubscriptionsRe
  * Use `create(ListSubscriptionsRequestSchema)` to create a new message.
  */
 export const ListSubscriptionsRequestSchema: GenMessage<ListSubscriptionsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 16);
+  messageDesc(file_posthaste_v1_subscription, 17);
 
 /**
  * One page of subscriptions.
@@ -741,7 +791,7 @@ export type ListSubscriptionsResponse = Message<"posthaste.v1.ListSubscriptionsR
  * Use `create(ListSubscriptionsResponseSchema)` to create a new message.
  */
 export const ListSubscriptionsResponseSchema: GenMessage<ListSubscriptionsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 17);
+  messageDesc(file_posthaste_v1_subscription, 18);
 
 /**
  * Changes to a subscription. Absent fields stay unchanged.
@@ -839,7 +889,7 @@ export type UpdateSubscriptionRequest = Message<"posthaste.v1.UpdateSubscription
  * Use `create(UpdateSubscriptionRequestSchema)` to create a new message.
  */
 export const UpdateSubscriptionRequestSchema: GenMessage<UpdateSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 18);
+  messageDesc(file_posthaste_v1_subscription, 19);
 
 /**
  * The subscription after the change.
@@ -860,7 +910,7 @@ export type UpdateSubscriptionResponse = Message<"posthaste.v1.UpdateSubscriptio
  * Use `create(UpdateSubscriptionResponseSchema)` to create a new message.
  */
 export const UpdateSubscriptionResponseSchema: GenMessage<UpdateSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 19);
+  messageDesc(file_posthaste_v1_subscription, 20);
 
 /**
  * The subscription that gets a new signing key.
@@ -888,7 +938,7 @@ export type RotateSecretRequest = Message<"posthaste.v1.RotateSecretRequest"> & 
  * Use `create(RotateSecretRequestSchema)` to create a new message.
  */
 export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 20);
+  messageDesc(file_posthaste_v1_subscription, 21);
 
 /**
  * The new signing key.
@@ -909,7 +959,7 @@ export type RotateSecretResponse = Message<"posthaste.v1.RotateSecretResponse"> 
  * Use `create(RotateSecretResponseSchema)` to create a new message.
  */
 export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 21);
+  messageDesc(file_posthaste_v1_subscription, 22);
 
 /**
  * The subscription whose signing keys to list.
@@ -930,7 +980,7 @@ export type ListSigningKeysRequest = Message<"posthaste.v1.ListSigningKeysReques
  * Use `create(ListSigningKeysRequestSchema)` to create a new message.
  */
 export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 22);
+  messageDesc(file_posthaste_v1_subscription, 23);
 
 /**
  * A subscription's live signing keys.
@@ -951,7 +1001,7 @@ export type ListSigningKeysResponse = Message<"posthaste.v1.ListSigningKeysRespo
  * Use `create(ListSigningKeysResponseSchema)` to create a new message.
  */
 export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 23);
+  messageDesc(file_posthaste_v1_subscription, 24);
 
 /**
  * The event to send and its subscription.
@@ -986,7 +1036,7 @@ export type SendTestEventRequest = Message<"posthaste.v1.SendTestEventRequest"> 
  * Use `create(SendTestEventRequestSchema)` to create a new message.
  */
 export const SendTestEventRequestSchema: GenMessage<SendTestEventRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 24);
+  messageDesc(file_posthaste_v1_subscription, 25);
 
 /**
  * The result of a test event.
@@ -1014,7 +1064,7 @@ export type SendTestEventResponse = Message<"posthaste.v1.SendTestEventResponse"
  * Use `create(SendTestEventResponseSchema)` to create a new message.
  */
 export const SendTestEventResponseSchema: GenMessage<SendTestEventResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 25);
+  messageDesc(file_posthaste_v1_subscription, 26);
 
 /**
  * The subscription to end.
@@ -1035,7 +1085,7 @@ export type DeleteSubscriptionRequest = Message<"posthaste.v1.DeleteSubscription
  * Use `create(DeleteSubscriptionRequestSchema)` to create a new message.
  */
 export const DeleteSubscriptionRequestSchema: GenMessage<DeleteSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 26);
+  messageDesc(file_posthaste_v1_subscription, 27);
 
 /**
  * Empty: the subscription has ended.
@@ -1050,7 +1100,7 @@ export type DeleteSubscriptionResponse = Message<"posthaste.v1.DeleteSubscriptio
  * Use `create(DeleteSubscriptionResponseSchema)` to create a new message.
  */
 export const DeleteSubscriptionResponseSchema: GenMessage<DeleteSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_subscription, 27);
+  messageDesc(file_posthaste_v1_subscription, 28);
 
 /**
  * The state of a subscription.
