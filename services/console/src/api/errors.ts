@@ -20,6 +20,12 @@ export function isRefusedToken(error: unknown): boolean {
   return codeOf(error) === Code.Unauthenticated;
 }
 
+/** Returns the API's reason for an error, such as `SCHEMA_BREAKS`; empty: it names none. */
+export function reasonOf(error: unknown): string {
+  const known = ConnectError.from(error).findDetails(ErrorInfoSchema);
+  return known.find(({ domain }) => domain === DOMAIN)?.reason ?? "";
+}
+
 export function codeOf(error: unknown): Code {
   return ConnectError.from(error).code;
 }

@@ -1,8 +1,11 @@
-import { useQuery } from "@connectrpc/connect-query";
+import { useMutation, useQuery } from "@connectrpc/connect-query";
 import { EventCatalogService } from "@posthaste/contracts/event_catalog";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
+import { useQueryClient } from "@tanstack/react-query";
+import { Pencil } from "lucide-react";
 import { Link } from "wouter";
 import { Badge, SubscriptionBadge } from "../parts/badge.tsx";
+import { ConfirmButton } from "../parts/confirm.tsx";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
@@ -11,11 +14,13 @@ import { TargetLink } from "../parts/target-link.tsx";
 import { TextBlock } from "../parts/text-block.tsx";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./event-type-page.module.css";
+import { mayChange } from "./may-change.ts";
 import { SchemaTable } from "./schema-table.tsx";
 
 const SHOWN_MAX = 50;
 
 export function EventTypePage({ code }: { code: string }) {
+  const { can } = useSession();
   const { data, error, refetch } = useQuery(EventCatalogService.method.getEventType, { code });
   const eventType = data?.eventType;
   if (eventType === undefined) {
@@ -38,6 +43,7 @@ export function EventTypePage({ code }: { code: string }) {
         }
         about={eventType.description}
       >
+        {mayChange(eventType, can) && <Change code={code} />}
         <Link href={`/deliveries?type=${code}`} className={controls.button}>
           View deliveries
         </Link>
@@ -57,6 +63,34 @@ export function EventTypePage({ code }: { code: string }) {
           <Subscribers code={code} />
         </div>
       </div>
+    </>
+  );
+}
+
+/** Leads to the form, and archives. */
+function Change({ code }: { code: string }) {
+  const queries = useQueryClient();
+  const archive = useMutation(EventCatalogService.method.archiveEventType);
+  return (
+    <>
+      <ConfirmButton
+        label="Archive"
+        title={`Archive ${code}?`}
+        confirmLabel="Archive"
+        isDanger
+        onConfirm={async () => {
+          await archive.mutateAsync({ code });
+          await queries.invalidateQueries();
+        }}
+      >
+        <p>
+          It accepts no further events and no new subscriptions. Existing subscriptions keep it, and its code
+          stays taken. This cannot be undone.
+        </p>
+      </ConfirmButton>
+      <Link href={`/event-types/${code}/edit`} className={controls.button}>
+        <Pencil size={15} aria-hidden="true" /> Edit
+      </Link>
     </>
   );
 }

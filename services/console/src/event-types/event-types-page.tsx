@@ -9,9 +9,11 @@ import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, PageHeader, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
+import { useSession } from "../session/session-context.tsx";
 import styles from "./event-types-page.module.css";
 
 export function EventTypesPage() {
+  const { can } = useSession();
   const [query, setQuery] = useState("");
   const { data, error, refetch } = useQuery(EventCatalogService.method.listEventTypes, {});
   const words = query.trim().toLowerCase();
@@ -28,6 +30,11 @@ export function EventTypesPage() {
           <Label className="visually-hidden">Find an event type</Label>
           <Input className={controls.input} placeholder="Find…" />
         </SearchField>
+        {can("catalog:write") && (
+          <Link href="/event-types/-/new" className={`${controls.button} ${controls.primary}`}>
+            New event type
+          </Link>
+        )}
       </PageHeader>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
       <Card isFlush>

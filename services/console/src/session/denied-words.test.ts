@@ -13,6 +13,7 @@ test("says what a token may do, and what not", () => {
   );
   expect(titleFor("subscriptions:write", [])).toBe("Your token may not change subscriptions");
   expect(titleFor("deliveries:read", [])).toBe("Your token may not read deliveries");
+  expect(titleFor("catalog:write", [])).toBe("Your token may read event types, but not change them");
 });
 
 test("tells a customer without naming a token or a scope", () => {

@@ -54,6 +54,12 @@ const EventTypesPage = lazy(async () => ({
 const EventTypePage = lazy(async () => ({
   default: (await import("../event-types/event-type-page.tsx")).EventTypePage,
 }));
+const NewEventTypePage = lazy(async () => ({
+  default: (await import("../event-types/edit-event-type-page.tsx")).NewEventTypePage,
+}));
+const EditEventTypePage = lazy(async () => ({
+  default: (await import("../event-types/edit-event-type-page.tsx")).EditEventTypePage,
+}));
 const RecoverPage = lazy(async () => ({
   default: (await import("../recover/recover-page.tsx")).RecoverPage,
 }));
@@ -154,6 +160,14 @@ function Pages() {
         }
       </Route>
       <Route path="/event-types" component={EventTypesPage} />
+      <Route path="/event-types/-/new">
+        {needs("catalog:write", "New event type", <NewEventTypePage />)}
+      </Route>
+      <Route path="/event-types/:code/edit">
+        {({ code }) =>
+          needs("catalog:write", "Edit event type", <EditEventTypePage key={code} code={code} />)
+        }
+      </Route>
       <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
       <Route path="/recover">{needs("deliveries:read", "Recover", <RecoverPage />)}</Route>
       <Route path="/inbox">{needs("subscriptions:write", "Inbox", <InboxPage />)}</Route>
