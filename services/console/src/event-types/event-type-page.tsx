@@ -1,8 +1,10 @@
 import { useMutation, useQuery } from "@connectrpc/connect-query";
-import { EventCatalogService } from "@posthaste/contracts/event_catalog";
+import { EventCatalogService, type EventTypeKey } from "@posthaste/contracts/event_catalog";
 import { SubscriptionService } from "@posthaste/contracts/subscription";
 import { useQueryClient } from "@tanstack/react-query";
-import { Pencil } from "lucide-react";
+import { Pencil, Send } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
 import { Badge, SubscriptionBadge } from "../parts/badge.tsx";
 import { ConfirmButton } from "../parts/confirm.tsx";
@@ -19,8 +21,12 @@ import { SchemaTable } from "./schema-table.tsx";
 
 const SHOWN_MAX = 50;
 
+/** An editor, which few readers of this page need. */
+const SendEvent = lazy(async () => ({ default: (await import("./send-event.tsx")).SendEvent }));
+
 export function EventTypePage({ code }: { code: string }) {
   const { can } = useSession();
+  const [isSending, setSending] = useState(false);
   const { data, error, refetch } = useQuery(EventCatalogService.method.getEventType, { code });
   const eventType = data?.eventType;
   if (eventType === undefined) {
@@ -31,6 +37,7 @@ export function EventTypePage({ code }: { code: string }) {
       </>
     );
   }
+  const maySend = can("events:write") && eventType.archivedAt === undefined;
   return (
     <>
       <PageHeader
@@ -44,6 +51,16 @@ export function EventTypePage({ code }: { code: string }) {
         about={eventType.description}
       >
         {mayChange(eventType, can) && <Change code={code} />}
+        {eventType.version > 1 && (
+          <Link href={`/event-types/${code}/versions`} className={controls.button}>
+            Versions
+          </Link>
+        )}
+        {maySend && !isSending && (
+          <Button className={controls.button} onPress={() => setSending(true)}>
+            <Send size={15} aria-hidden="true" /> Send an event
+          </Button>
+        )}
         <Link href={`/deliveries?type=${code}`} className={controls.button}>
           View deliveries
         </Link>
@@ -59,11 +76,33 @@ export function EventTypePage({ code }: { code: string }) {
           )}
         </Card>
         <div className={styles.column}>
+          {isSending && (
+            <Suspense fallback={<Skeleton lines={6} />}>
+              <SendEvent eventType={eventType} onClose={() => setSending(false)} />
+            </Suspense>
+          )}
+          {eventType.keys.length > 0 && <Keys keys={eventType.keys} />}
           <TextBlock label="Sample" text={`[${eventType.sampleJson}]`} />
           <Subscribers code={code} />
         </div>
       </div>
     </>
+  );
+}
+
+function Keys({ keys }: { keys: readonly EventTypeKey[] }) {
+  return (
+    <Card title="Keys">
+      <p className={styles.about}>The fields by whose values its events are found.</p>
+      <ul>
+        {keys.map(({ pointer, sensitive }) => (
+          <li key={pointer}>
+            <span className="mono">{pointer}</span>
+            {sensitive && <span className={styles.about}> (personal data)</span>}
+          </li>
+        ))}
+      </ul>
+    </Card>
   );
 }
 
