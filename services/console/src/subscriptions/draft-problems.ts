@@ -1,4 +1,5 @@
 import { refusedFields } from "../api/errors.ts";
+import { problemOfOptions } from "./more-options.ts";
 import type { Draft } from "./subscription-draft.ts";
 
 /** What is wrong with a draft, in the form's words, by field. */
@@ -10,6 +11,7 @@ const TYPES_MAX = 64;
 /** Returns all problems that can be seen without the API. */
 export function problemsOf(draft: Draft): DraftProblems {
   const url = draft.targetUrl.trim();
+  const more = problemOfOptions(draft.more);
   return {
     ...(!/^https?:\/\/\S+$/.test(url) && { targetUrl: "Enter a URL that starts with https:// or http://." }),
     ...(url.length > URL_CHARS_MAX && { targetUrl: "Enter a URL of at most 2,048 characters." }),
@@ -22,6 +24,7 @@ export function problemsOf(draft: Draft): DraftProblems {
     ...(!(isLimit(draft.concurrency, 1) && Number.isInteger(Number(draft.concurrency))) && {
       concurrency: "Enter a whole number from 1 to 1,000, or nothing.",
     }),
+    ...(more !== "" && { more }),
   };
 }
 
@@ -34,6 +37,10 @@ const FIELDS: Readonly<Record<string, readonly [keyof Draft, string]>> = {
   timeout: ["timeoutS", "Attempt timeout"],
   "rate_limit.per_second": ["ratePerSecond", "Attempts per second"],
   concurrency: ["concurrency", "Concurrent attempts"],
+  "rate_limit.burst": ["more", "Burst"],
+  headers: ["more", "Headers"],
+  header_changes: ["more", "Headers"],
+  metadata: ["more", "Metadata"],
 };
 
 /** Returns what the API refuses, by field, and what it says of fields that the form does not have. */

@@ -12,6 +12,7 @@ import controls from "../parts/controls.module.css";
 import { Card, Empty, PageHeader } from "../parts/layout.tsx";
 import { TextBlock } from "../parts/text-block.tsx";
 import { useSession } from "../session/session-context.tsx";
+import { valuesOf } from "./named-values.ts";
 import styles from "./new-subscription-page.module.css";
 import { JUST_CREATED } from "./next-steps.tsx";
 import { NEW_DRAFT, requestOf } from "./subscription-draft.ts";
@@ -48,7 +49,13 @@ export function NewSubscriptionPage() {
             submit="Create subscription"
             isBusy={create.isPending}
             error={create.error ?? createInbox.error}
-            onSubmit={() => create.mutate({ ...requestOf(draft), secret: draft.secret })}
+            onSubmit={() =>
+              create.mutate({
+                ...requestOf(draft),
+                secret: draft.secret,
+                headers: { values: valuesOf(draft.more.headers) },
+              })
+            }
             onShowSample={setSampleCode}
           >
             {session.inboxes && (

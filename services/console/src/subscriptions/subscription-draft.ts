@@ -1,5 +1,6 @@
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Acceptance, type Subscription } from "@posthaste/contracts/subscription";
+import { type MoreOptions, metadataOf, NO_OPTIONS, optionsOf } from "./more-options.ts";
 
 /** The form's values, for a new or an existing subscription. */
 export type Draft = {
@@ -14,6 +15,7 @@ export type Draft = {
   readonly ratePerSecond: string;
   /** The maximum number of concurrent attempts. Empty: the default. */
   readonly concurrency: string;
+  readonly more: MoreOptions;
 };
 
 export const NEW_DRAFT: Draft = {
@@ -25,6 +27,7 @@ export const NEW_DRAFT: Draft = {
   timeoutS: "15",
   ratePerSecond: "",
   concurrency: "",
+  more: NO_OPTIONS,
 };
 
 export function draftOf(subscription: Subscription): Draft {
@@ -37,10 +40,11 @@ export function draftOf(subscription: Subscription): Draft {
     timeoutS: String(subscription.timeout === undefined ? 15 : durationMs(subscription.timeout) / 1_000),
     ratePerSecond: subscription.rateLimit === undefined ? "" : String(subscription.rateLimit.perSecond),
     concurrency: subscription.concurrency === 0 ? "" : String(subscription.concurrency),
+    more: optionsOf(subscription),
   };
 }
 
-/** Converts a draft to a request of either RPC, without the secret. */
+/** Converts a draft to a request of either RPC, without the secret and the headers. */
 export function requestOf(draft: Draft) {
   const { targetUrl, eventTypes, description, acceptance, timeoutS, ratePerSecond, concurrency } = draft;
   return {
@@ -49,7 +53,8 @@ export function requestOf(draft: Draft) {
     description,
     acceptance,
     timeout: durationFromMs(Number(timeoutS) * 1_000),
-    rateLimit: { perSecond: Number(ratePerSecond) },
+    rateLimit: { perSecond: Number(ratePerSecond), burst: Number(draft.more.burst) },
     concurrency: Number(concurrency),
+    metadata: metadataOf(draft.more),
   };
 }

@@ -6,6 +6,7 @@ import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { FormField } from "../parts/form-field.tsx";
 import { type DraftProblems, problemsIn } from "./draft-problems.ts";
+import { MoreOptionsFields } from "./more-options-fields.tsx";
 import type { Draft } from "./subscription-draft.ts";
 import styles from "./subscription-form.module.css";
 import { TypePicker } from "./type-picker.tsx";
@@ -87,7 +88,8 @@ function HeadProblem({ error }: { error: unknown }) {
 
 function MoreOptions({ draft, problems, set, hasSecret }: FieldsProps & { hasSecret: boolean }) {
   const [isOpen, setOpen] = useState(false);
-  const hasProblem = [problems.secret, problems.timeoutS, problems.ratePerSecond, problems.concurrency].some(
+  const { secret, timeoutS, ratePerSecond, concurrency, more } = problems;
+  const hasProblem = [secret, timeoutS, ratePerSecond, concurrency, more].some(
     (problem) => problem !== undefined,
   );
   return (
@@ -119,6 +121,17 @@ function MoreOptions({ draft, problems, set, hasSecret }: FieldsProps & { hasSec
           onChange={(value) => set("acceptance", Number(value) as Acceptance)}
         />
         <Limits draft={draft} problems={problems} set={set} />
+        <MoreOptionsFields
+          options={draft.more}
+          onChange={(changed) => set("more", changed)}
+          canRemoveSecret={hasSecret && draft.secret === ""}
+          hasRate={draft.ratePerSecond.trim() !== ""}
+        />
+        {more !== undefined && (
+          <p className={controls.problem} role="alert" tabIndex={-1}>
+            {more}
+          </p>
+        )}
       </div>
     </details>
   );

@@ -23,6 +23,8 @@ import { UNDELIVERED } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
 import { Health } from "./health.tsx";
+import { newSecretOf } from "./more-options.ts";
+import { headerChangesOf } from "./named-values.ts";
 import { NextSteps } from "./next-steps.tsx";
 import { SigningKeys } from "./signing-keys.tsx";
 import { draftOf, requestOf } from "./subscription-draft.ts";
@@ -134,6 +136,7 @@ export function SubscriptionPage({ id }: { id: number }) {
 
 function Settings({ subscription }: { subscription: Subscription }) {
   const { eventTypes, rateLimit, concurrency, timeout, hasSecret, headerNames, acceptance } = subscription;
+  const entries = Object.entries(subscription.metadata).sort();
   return (
     <Card
       title="Settings"
@@ -144,10 +147,16 @@ function Settings({ subscription }: { subscription: Subscription }) {
           ["Event types", eventTypes.includes("*") ? "all event types" : eventTypes.join(", ")],
           ["Accepted statuses", acceptance === Acceptance.ANY_2XX ? "200 to 299" : "only 200"],
           ["Attempt timeout", spelledMs(durationMsOf(timeout))],
-          ["Rate", rateLimit === undefined ? "no limit" : `${rateLimit.perSecond} per second`],
+          [
+            "Rate",
+            rateLimit === undefined
+              ? "no limit"
+              : `${rateLimit.perSecond} per second, burst of ${rateLimit.burst}`,
+          ],
           ["Concurrent attempts", concurrency === 0 ? "default" : String(concurrency)],
           ["Receiver credential", hasSecret ? "sent as Authorization: Basic" : "none"],
           ["Custom headers", headerNames.length === 0 ? "none" : headerNames.join(", ")],
+          ["Metadata", entries.length === 0 ? "none" : entries.map((entry) => entry.join(": ")).join(", ")],
           ["Created", <Time key="created" at={subscription.createdAt} />],
           [
             "Public keys",
@@ -188,13 +197,17 @@ function Edit({ subscription, onDone }: { subscription: Subscription; onDone(): 
         error={update.error}
         onSubmit={() => {
           const { rateLimit, ...request } = requestOf(draft);
-          // Sends the rate only if it changed: a burst that the owner set elsewhere would be reset.
-          const isRateChanged = draft.ratePerSecond !== draftOf(subscription).ratePerSecond;
+          // A new rate begins anew, so it is sent only if it changed.
+          const before = requestOf(draftOf(subscription)).rateLimit;
+          const isRateChanged = rateLimit.perSecond !== before.perSecond || rateLimit.burst !== before.burst;
+          const secret = newSecretOf(draft.secret, draft.more);
+          const headerChanges = headerChangesOf(draft.more.headers, subscription.headerNames);
           update.mutate({
             id: subscription.id,
             ...request,
             ...(isRateChanged ? { rateLimit } : {}),
-            ...(draft.secret === "" ? {} : { secret: draft.secret }),
+            ...(headerChanges === undefined ? {} : { headerChanges }),
+            ...(secret === undefined ? {} : { secret }),
           });
         }}
       />
