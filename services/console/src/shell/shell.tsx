@@ -60,6 +60,9 @@ const NewEventTypePage = lazy(async () => ({
 const EditEventTypePage = lazy(async () => ({
   default: (await import("../event-types/edit-event-type-page.tsx")).EditEventTypePage,
 }));
+const VersionsPage = lazy(async () => ({
+  default: (await import("../event-types/versions-page.tsx")).VersionsPage,
+}));
 const RecoverPage = lazy(async () => ({
   default: (await import("../recover/recover-page.tsx")).RecoverPage,
 }));
@@ -167,6 +170,9 @@ function Pages() {
         {({ code }) =>
           needs("catalog:write", "Edit event type", <EditEventTypePage key={code} code={code} />)
         }
+      </Route>
+      <Route path="/event-types/:code/versions">
+        {({ code }) => <VersionsPage key={code} code={code} />}
       </Route>
       <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
       <Route path="/recover">{needs("deliveries:read", "Recover", <RecoverPage />)}</Route>

@@ -51,7 +51,7 @@ describe("what the API refuses", () => {
   });
 
   test("of a field that the form does not have is kept for the form's head", () => {
-    const error = refused({ field: "headers", description: "headers holds more than 20" });
-    expect(problemsIn(error)).toEqual({ fields: {}, others: ["headers holds more than 20."] });
+    const error = refused({ field: "labels", description: "labels holds more than 20" });
+    expect(problemsIn(error)).toEqual({ fields: {}, others: ["labels holds more than 20."] });
   });
 });
