@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ChartData, columnsOf, loneValues, readoutOf } from "./chart-data.ts";
+import { type ChartData, columnsOf, loneValues, movedBy, readoutOf } from "./chart-data.ts";
 
 const TIMES = [0, 60_000, 120_000];
 const DATA: ChartData = {
@@ -42,4 +42,13 @@ test("a value without a neighbour is drawn as a point", () => {
   expect(loneValues([5, null, 5, 5, null, 5])).toEqual([0, 5]);
   expect(loneValues([1, 2, 3])).toEqual([]);
   expect(loneValues([null, undefined])).toEqual([]);
+});
+
+test("keys move along the bars, from the last one at first, and not past the ends", () => {
+  expect(movedBy("ArrowLeft", undefined, 24)).toBe(23);
+  expect(movedBy("ArrowLeft", 0, 24)).toBe(0);
+  expect(movedBy("ArrowRight", 3, 24)).toBe(4);
+  expect(movedBy("ArrowRight", 23, 24)).toBe(23);
+  expect([movedBy("Home", 5, 24), movedBy("End", 5, 24)]).toEqual([0, 23]);
+  expect(movedBy("Tab", 5, 24)).toBeUndefined();
 });

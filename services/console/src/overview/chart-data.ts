@@ -51,3 +51,22 @@ export function loneValues(values: readonly (number | null | undefined)[]): numb
   const has = (i: number) => values[i] !== null && values[i] !== undefined;
   return values.flatMap((_value, i) => (has(i) && !has(i - 1) && !has(i + 1) ? [i] : []));
 }
+
+/** Returns the index that a key moves to, from `at` among `count`; undefined: the key moves nothing. */
+export function movedBy(key: string, at: number | undefined, count: number): number | undefined {
+  const last = count - 1;
+  switch (key) {
+    case "ArrowLeft":
+    case "ArrowDown":
+      return Math.max(0, (at ?? count) - 1);
+    case "ArrowRight":
+    case "ArrowUp":
+      return Math.min(last, (at ?? last) + 1);
+    case "Home":
+      return 0;
+    case "End":
+      return last;
+    default:
+      return undefined;
+  }
+}

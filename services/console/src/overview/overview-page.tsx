@@ -124,6 +124,7 @@ function Charts({ data, range }: { data: GetStatisticsResponse | undefined; rang
                 ]}
                 kind="bars"
                 spell={whole}
+                opens={data.bucket === undefined ? undefined : { lengthMs: durationMsOf(data.bucket) }}
               />
             </Suspense>
           )}

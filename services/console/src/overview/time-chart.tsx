@@ -3,16 +3,21 @@ import { useEffect, useRef } from "react";
 import UPlot from "uplot";
 import { clockTime, dayOf, timeToMinute } from "../parts/times.ts";
 import { THEME_CHANGED } from "../shell/theme.ts";
+import { BarPicker, type BarTarget } from "./bar-picker.tsx";
 import { type ChartData, columnsOf, loneValues, readoutOf, spelledValue } from "./chart-data.ts";
 import styles from "./time-chart.module.css";
 
-type Props = ChartData & { readonly label: string };
+type Props = ChartData & {
+  readonly label: string;
+  /** Leads from a bar to the deliveries that were created in its time. Default: bars lead nowhere. */
+  readonly opens?: BarTarget | undefined;
+};
 
 const HEIGHT = 232;
 
 /** Draws a chart over time. Screen readers get the same values as a table. */
 export function TimeChart(props: Props) {
-  const { label, times, series, spell } = props;
+  const { label, times, series, spell, opens } = props;
   const place = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLParagraphElement>(null);
   const latest = useRef(props);
@@ -63,7 +68,13 @@ export function TimeChart(props: Props) {
         ))}
       </ul>
       <p ref={readout} className={styles.readout} aria-hidden="true" />
-      <div ref={place} className={styles.place} aria-hidden="true" />
+      {opens === undefined ? (
+        <div ref={place} className={styles.place} aria-hidden="true" />
+      ) : (
+        <BarPicker data={props} label={label} opens={opens} plot={plot}>
+          <div ref={place} className={styles.place} aria-hidden="true" />
+        </BarPicker>
+      )}
       <div className="visually-hidden">
         <table>
           <caption>{label}</caption>
@@ -169,12 +180,15 @@ function pointsOf(color: string): UPlot.Series.Points {
 
 /** Adds half a bar's width at both ends. */
 const withRoom: UPlot.Range.Function = ({ data: [seconds] }, min, max) => {
-  const half = ((seconds[1] ?? min) - (seconds[0] ?? min)) / 2;
+  const [first = min, second] = seconds;
+  const half = second === undefined ? ALONE_S : (second - first) / 2;
   return [min - half, max + half];
 };
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const DAY_S = 86_400;
+/** Room on either side of a bar that is alone. */
+const ALONE_S = 30;
 
 function spellAxis(_plot: UPlot, seconds: readonly number[]): string[] {
   const step = (seconds[1] ?? 0) - (seconds[0] ?? 0);
