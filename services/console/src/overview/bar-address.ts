@@ -1,4 +1,5 @@
-import { addressOf, NO_FILTERS, sinceOf } from "../deliveries/filters.ts";
+import { addressOf, NO_FILTERS } from "../deliveries/filters.ts";
+import { sinceOf } from "../parts/time-range.ts";
 
 /** What a chart's bars lead to. */
 export type BarTarget = {
