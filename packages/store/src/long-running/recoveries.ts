@@ -158,6 +158,7 @@ export async function createRecovery(
 }
 
 function auditedRecovery(created: Recovery): AuditedFields {
+  const { eventTypes: event_types, attemptsMin: attempts_min, eventId: event_id, ...filter } = created.filter;
   return {
     kind: created.kind,
     subscription_id: created.subscriptionId,
@@ -165,7 +166,7 @@ function auditedRecovery(created: Recovery): AuditedFields {
     until: auditedTime(created.untilAt),
     dry_run: created.isDryRun,
     rate_per_second: created.ratePerSecond,
-    filter: created.filter,
+    filter: { ...filter, event_types, attempts_min, event_id },
   };
 }
 

@@ -52,6 +52,7 @@ export function auditedUpdate(
 
 /** Returns the fields that every reader of the subscription may see; of the URL, without its query. */
 function visibleFields(subscription: Subscription): AuditedFields {
+  const { rate } = subscription;
   return {
     target_url: withoutQuery(subscription.targetUrl),
     event_types: subscription.eventTypes,
@@ -60,7 +61,7 @@ function visibleFields(subscription: Subscription): AuditedFields {
     timeout_ms: subscription.timeoutMs,
     description: subscription.description,
     metadata: subscription.metadata,
-    rate_limit: subscription.rate,
+    rate_limit: rate && { per_second: rate.perSecond, burst: rate.burst },
     concurrency: subscription.concurrency,
     header_names: subscription.headerNames,
   };

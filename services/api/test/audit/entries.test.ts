@@ -51,10 +51,32 @@ describe("an entry", () => {
     expect(first).toEqual({
       action: "UpdateSubscription",
       before: {},
-      after: { description: "new", secret: "(set)", rate_limit: { perSecond: 2, burst: 4 } },
+      after: { description: "new", secret: "(set)", rate_limit: { per_second: 2, burst: 4 } },
     });
     expect(changed?.after).toEqual({ secret: "(changed)", headers: "(set)", header_names: ["a"] });
     expect(removed).toMatchObject({ before: { description: "new" }, after: { secret: "(removed)" } });
+  });
+
+  test("says that single headers changed, and not to what", async () => {
+    const id = await subscribe();
+    const set = (values: object) =>
+      call(t, "SubscriptionService/UpdateSubscription", { id, headerChanges: { set: values } });
+    await set({ "x-a": "hush-1" });
+    await set({ "x-a": "hush-2" });
+    await set({ "x-a": "hush-2" });
+    expect((await ofSubscription(id)).slice(0, 2).map(({ after }: { after: object }) => after)).toEqual([
+      { headers: "(changed)" },
+      { headers: "(set)", header_names: ["x-a"] },
+    ]);
+    expect(JSON.stringify(await entries())).not.toContain("hush");
+  });
+
+  test("names what a recovery is of as the contracts do", async () => {
+    const filter = { eventTypes: ["invoice_sent"], attemptsMin: 2, statuses: [500] };
+    await call(t, "DeliveryService/RecoverDeliveries", { since: "2026-01-01T00:00:00Z", ...filter });
+    const [entry] = await entries({ subject: "AUDIT_SUBJECT_RECOVERY" });
+    const expected = { event_types: ["invoice_sent"], attempts_min: 2, statuses: [500] };
+    expect(JSON.parse(entry.afterJson).filter).toEqual(expected);
   });
 
   test("says that a URL's query changed, and not how", async () => {
