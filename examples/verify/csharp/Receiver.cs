@@ -1,4 +1,4 @@
-// Receives Posthaste's deliveries and verifies them. .NET 10 or newer, without further packages:
+// Receives webhooks and verifies them. .NET 10 or newer, without further packages:
 //   WEBHOOK_SECRET=whsec_… PORT=9000 dotnet run Receiver.cs
 #:sdk Microsoft.NET.Sdk.Web
 using System.Security.Cryptography;
@@ -23,7 +23,7 @@ app.MapPost("/{**path}", async (HttpRequest request) =>
     using var buffer = new MemoryStream();
     await request.Body.CopyToAsync(buffer);
     var body = buffer.ToArray();
-    // Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+    // The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
     if (!IsVerified(request.Headers, body)) return Results.BadRequest();
     using var json = JsonDocument.Parse(body);
     var item = json.RootElement[0];

@@ -1,4 +1,4 @@
-// Receives Posthaste's deliveries and verifies them. Go 1.22 or newer, standard library only:
+// Receives webhooks and verifies them. Go 1.22 or newer, standard library only:
 //
 //	WEBHOOK_SECRET=whsec_… PORT=9000 go run receiver.go
 package main
@@ -40,7 +40,7 @@ func main() {
 			err = json.Unmarshal(body, &items)
 		}
 		if err != nil {
-			// Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+			// The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}

@@ -14,7 +14,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Receives Posthaste's deliveries and verifies them. Java 17 or newer, without further libraries:
+ * Receives webhooks and verifies them. Java 17 or newer, without further libraries:
  * WEBHOOK_SECRET=whsec_… PORT=9000 java Receiver.java
  */
 public class Receiver {
@@ -43,7 +43,7 @@ public class Receiver {
       // The id is the same in every repetition: remember it, and skip what you have seen.
       System.out.println(header(headers, "id") + " " + header(headers, "event") + " " + item);
     }
-    // Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+    // The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
     exchange.sendResponseHeaders(isVerified ? 200 : 400, -1);
     exchange.close();
   }

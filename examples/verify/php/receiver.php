@@ -1,5 +1,5 @@
 <?php
-// Receives Posthaste's deliveries and verifies them. PHP 8.1 or newer:
+// Receives webhooks and verifies them. PHP 8.1 or newer:
 //   WEBHOOK_SECRET=whsec_… php -S 127.0.0.1:9000 receiver.php
 
 declare(strict_types=1);
@@ -40,7 +40,7 @@ try {
     // The id is the same in every repetition: remember it, and skip what you have seen.
     error_log("{$_SERVER['HTTP_WEBHOOK_ID']} {$_SERVER['HTTP_WEBHOOK_EVENT']} " . json_encode($item));
 } catch (UnexpectedValueException | JsonException $error) {
-    // Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+    // The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
     http_response_code(400);
     echo $error->getMessage(), "\n";
 }

@@ -1,4 +1,4 @@
-"""Receives Posthaste's deliveries and verifies them. Python 3.9 or newer, without further packages:
+"""Receives webhooks and verifies them. Python 3.9 or newer, without further packages:
 
 WEBHOOK_SECRET=whsec_… PORT=9000 python3 receiver.py
 """
@@ -39,7 +39,7 @@ class Receiver(BaseHTTPRequestHandler):
             verify(self.headers, body)
             [item] = json.loads(body)
         except ValueError as error:
-            # Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+            # The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
             self.send_error(400, explain=str(error))
             return
         # The id is the same in every repetition: remember it, and skip what you have seen.

@@ -1,4 +1,4 @@
-# Receives Posthaste's deliveries and verifies them. Ruby 3 or newer, and WEBrick (gem install webrick):
+# Receives webhooks and verifies them. Ruby 3 or newer, and WEBrick (gem install webrick):
 #   WEBHOOK_SECRET=whsec_… PORT=9000 ruby receiver.rb
 require "json"
 require "openssl"
@@ -41,7 +41,7 @@ server.mount_proc("/") do |request, response|
   # The id is the same in every repetition: remember it, and skip what you have seen.
   puts "#{request["webhook-id"]} #{request["webhook-event"]} #{JSON.generate(item)}"
 rescue Refused, JSON::ParserError => error
-  # Posthaste tries again after 400. If the secret or the clock here was wrong, nothing is lost.
+  # The sender tries again after 400. If the secret or the clock here was wrong, nothing is lost.
   response.status = 400
   response.body = "#{error.message}\n"
 end

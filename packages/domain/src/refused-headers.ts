@@ -12,7 +12,7 @@ type Kind = {
  */
 const KINDS: readonly Kind[] = [
   {
-    reason: "is set by Posthaste or by the connection",
+    reason: "is set by the sender or by the connection",
     names: [
       ...["accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type"],
       ...["expect", "host", "keep-alive", "te", "traceparent", "tracestate", "trailer", "transfer-encoding"],

@@ -106,6 +106,12 @@ export const WORKER_SETTINGS = {
     { min: 100, max: HOUR_MS },
   ),
   ...EGRESS_SETTINGS,
+  POSTHASTE_USER_AGENT: parsed(
+    "The `user-agent` header of deliveries, such as `Acme-Webhooks/1.0`: receivers see it, and so do their owners in the console",
+    null,
+    "Posthaste and its version",
+    userAgent,
+  ),
   POSTHASTE_EGRESS_PROXY: parsed(
     "An HTTP proxy for every delivery (CONNECT), as `http://USER:PASSWORD@HOST:PORT`. The proxy receives the IP address that the worker has checked, not the host name",
     null,
@@ -114,3 +120,9 @@ export const WORKER_SETTINGS = {
   ),
   POSTHASTE_LOG_LEVEL: oneOf("The lowest level that is logged", "info", LOG_LEVELS),
 } as const;
+
+/** @throws Error stating the expected form */
+function userAgent(text: string): string {
+  if (/^[!-~]([ -~]{0,98}[!-~])?$/.test(text)) return text;
+  throw new Error("expected 1 to 100 printable ASCII characters, without spaces at the ends");
+}

@@ -51,6 +51,7 @@ await runService({
         failingForMs: config.POSTHASTE_DISABLE_AFTER_HOURS * HOUR_MS,
         exhausted: config.POSTHASTE_DISABLE_AFTER_EXHAUSTED,
       },
+      userAgent: config.POSTHASTE_USER_AGENT ?? undefined,
       buildId: config.POSTHASTE_BUILD_ID,
       retention: {
         events: config.POSTHASTE_RETAIN_EVENTS_DAYS * DAY_MS,

@@ -76,6 +76,8 @@ export type WorkerOptions = {
   readonly inFlightMax: number;
   readonly drainPerSecond: number;
   readonly disableRule: DisableRule;
+  /** The `user-agent` header of requests. Default: Posthaste and its version. */
+  readonly userAgent?: string | undefined;
   readonly retention: RetentionAges;
   readonly retentionIntervalMs: number;
   readonly attemptsMax: number;
@@ -265,9 +267,9 @@ function attemptDeps(
     Required<Pick<AttemptDeps, "now" | "shares" | "hosts" | "egress" | "retryNow">>,
   observer: WorkerObserver,
 ): AttemptDeps {
-  const { store, log, now, tracer, disableRule, retention, egress, shares, hosts } = options;
+  const { store, log, now, tracer, disableRule, retention, egress, shares, hosts, userAgent } = options;
   return {
-    ...{ store, log, now, tracer, disableRule, retention, egress, shares, hosts, observer },
+    ...{ store, log, now, tracer, disableRule, retention, egress, shares, hosts, userAgent, observer },
     ledger: createAttemptLedger(store),
     retryNow: options.retryNow,
     concurrencyDefault: options.inFlightMax,

@@ -276,7 +276,7 @@ export function deliverSuite(lane: Lane): void {
     for (const name of ["Webhook-Id", "Host"]) {
       const headers = { values: { [name]: "hush" } };
       await expect(stack.client.subscriptions.updateSubscription({ id, headers })).rejects.toThrow(
-        "is set by Posthaste",
+        "is set by the sender",
       );
     }
     await stack.client.subscriptions.updateSubscription({ id, headers: { values: {} } });

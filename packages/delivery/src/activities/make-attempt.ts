@@ -27,7 +27,7 @@ import type { HostPlaces } from "./host-places.ts";
 import { shownHeaders } from "./redact.ts";
 import { redactInTurn } from "./redact-in-turn.ts";
 import type { Shares } from "./shares.ts";
-import { webhookHeaders } from "./webhook-request.ts";
+import { USER_AGENT, webhookHeaders } from "./webhook-request.ts";
 
 export type AttemptDeps = {
   readonly store: Store;
@@ -56,6 +56,8 @@ export type AttemptDeps = {
   readonly retention?: RetentionAges;
   /** When a failing subscription is disabled. Default: the domain's `DISABLE_RULE`. */
   readonly disableRule?: DisableRule;
+  /** The `user-agent` header of requests. Default: Posthaste and its version. */
+  readonly userAgent?: string | undefined;
 };
 
 /** Callbacks of the activities, for metrics and for the dispatcher. */
@@ -214,7 +216,8 @@ async function postForAnswer(
   const begun = performance.now();
   let sent: Readonly<Record<string, string>> = {};
   const { blockedFor, ...result } = await post(deps, context, span, async (traceparent) => {
-    sent = await webhookHeaders(context, number, startedAt, traceparent);
+    const { userAgent = USER_AGENT } = deps;
+    sent = await webhookHeaders(context, { number, nowMs: startedAt, userAgent, traceparent });
     // Only now: large bodies wait for their turn to be signed.
     if ((await holdsClaim?.()) === false) throw new ClaimNotHeld();
     return sent;

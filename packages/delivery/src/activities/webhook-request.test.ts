@@ -16,7 +16,9 @@ function headersOf(accountId: number, bytes: number): Promise<Record<string, str
     subscription: { headers: {}, credential: null, signingKeys: [KEY] },
     body: Buffer.alloc(bytes, "7"),
   };
-  return webhookHeaders(context as unknown as AttemptContext, 1, NOW);
+  return webhookHeaders(context as unknown as AttemptContext, {
+    ...{ number: 1, nowMs: NOW, userAgent: "test" },
+  });
 }
 
 test("a small body is signed beside at most two large ones, and large ones in turns of their accounts", async () => {

@@ -4,11 +4,19 @@ import type { AttemptContext } from "@posthaste/store";
 import { LRUCache } from "lru-cache";
 import { createTurnsByAccount } from "./in-account-turns.ts";
 
-/** The `user-agent` header. A test compares it with the package's version. */
-const USER_AGENT = "Posthaste/0.1.0";
+/** The `user-agent` header if the operator has set none. A test compares it with the package's version. */
+export const USER_AGENT = "Posthaste/0.1.0";
 
 /** The number of cached signers, one per subscription. Few subscriptions get most of the deliveries. */
 const SIGNERS_MAX = 500;
+
+/** What differs between the attempts of a delivery, or is the installation's. */
+export type RequestParts = {
+  readonly number: number;
+  readonly nowMs: number;
+  readonly userAgent: string;
+  readonly traceparent?: string | undefined;
+};
 
 /**
  * Returns the headers of one attempt, as Standard Webhooks defines them: every live key signs. `webhook-id`
@@ -16,9 +24,7 @@ const SIGNERS_MAX = 500;
  */
 export async function webhookHeaders(
   context: AttemptContext,
-  number: number,
-  nowMs: number,
-  traceparent?: string,
+  { number, nowMs, userAgent, traceparent }: RequestParts,
 ): Promise<Record<string, string>> {
   const { delivery, event, subscription, body } = context;
   const timestamp = Math.floor(nowMs / 1000);
@@ -28,7 +34,7 @@ export async function webhookHeaders(
     ...subscription.headers,
     "content-type": "application/json",
     accept: "*/*",
-    "user-agent": USER_AGENT,
+    "user-agent": userAgent,
     "webhook-id": event.id,
     "webhook-timestamp": String(timestamp),
     "webhook-signature": await signedInTurn(delivery.accountId, webhook, subscription.signingKeys),
