@@ -89,6 +89,7 @@ export {
   waitAfterAttemptMs,
 } from "./schedule.ts";
 export { schemaBreaks } from "./schema-compatibility.ts";
+export { SESSION_THEMES, type SessionTheme } from "./session-theme.ts";
 export { placesToShare, roomToShare } from "./share.ts";
 export { hostOf, parseTargetUrl, TARGET_URL_CHARS_MAX, withoutQuery } from "./target-url.ts";
 export {

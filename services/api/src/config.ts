@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { EGRESS_SETTINGS } from "@posthaste/delivery/client";
 import { httpUrl, integer, LOG_LEVELS, oneOf, origins, parsed, text, urls } from "@posthaste/runtime";
 import { STORE_SETTINGS } from "@posthaste/store";
+import { BRAND_SETTINGS } from "./console/brand-settings.ts";
 import { CONSOLE_DIR } from "./console/console.ts";
 import { LIMIT_SETTINGS } from "./http/limits.ts";
 
@@ -44,6 +45,7 @@ export const API_SETTINGS = {
     "none",
     origins,
   ),
+  ...BRAND_SETTINGS,
   POSTHASTE_CORS_ORIGINS: parsed(
     "Origins whose pages may call the API from a browser (CORS), as `https://HOST`, comma-separated. They send a token of their own",
     [],

@@ -36,6 +36,7 @@ import { createCatalog } from "./catalog/catalog.ts";
 import { createKnownSchemas } from "./catalog/schema/known-schemas.ts";
 import { createSchemaThreads } from "./catalog/schema/schema-threads.ts";
 import { API_SETTINGS } from "./config.ts";
+import { brandFrom } from "./console/brand-settings.ts";
 import { isConsoleThere } from "./console/console.ts";
 import { createTemporalWait, TEMPORAL_WAIT_MS } from "./deliveries/temporal-wait.ts";
 import { connectionsWarning, type Limits, limitsFrom } from "./http/limits.ts";
@@ -63,6 +64,7 @@ await runService({
   settings: API_SETTINGS,
   stopWithinMs: (config) => config.POSTHASTE_DRAIN_MS + CLOSE_WITHIN_MS,
   start: async (config, log) => {
+    const brand = brandFrom(config);
     const store = await openMigratedStore(storeOptions(config), log);
     const tracing = startTracing("posthaste-api");
     const metrics = createMetrics();
@@ -122,7 +124,7 @@ await runService({
       drainMs: config.POSTHASTE_DRAIN_MS,
       corsOrigins: config.POSTHASTE_CORS_ORIGINS,
       ...(isConsoleThere(consoleDir)
-        ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS } }
+        ? { console: { dir: consoleDir, frameAncestors: config.POSTHASTE_CONSOLE_FRAME_ANCESTORS, brand } }
         : {}),
     });
     readiness = api.readiness;

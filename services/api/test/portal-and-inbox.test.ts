@@ -1,6 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { SCOPES } from "@posthaste/domain";
+import { DAY_MS, SCOPES } from "@posthaste/domain";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createInboxes } from "../src/inbox/inboxes.ts";
 import { type Bench, startBench } from "./fixture.ts";
@@ -47,10 +47,44 @@ describe("a portal link", () => {
     expect((await create({ scopes: ["admin"] })).body).toMatchObject({ code: "invalid_argument" });
     expect((await create({ scopes: [] })).body).toMatchObject({ code: "invalid_argument" });
     expect((await create({ scopes, linkLifetime: "3601s" })).body.code).toBe("invalid_argument");
-    expect((await create({ scopes, sessionLifetime: "43201s" })).body.code).toBe("invalid_argument");
+    expect((await create({ scopes, sessionLifetime: "2592001s" })).body.code).toBe("invalid_argument");
+    expect((await create({ scopes, theme: 3 })).body.code).toBe("invalid_argument");
     expect((await create({ scopes, accountId: 999_999 })).body.code).toBe("not_found");
     const denied = await bench.rpc("AccountService/CreatePortalLink", { accountId: bench.accountId, scopes });
     expect(denied.body.code).toBe("permission_denied");
+  });
+
+  test("opens a session that lasts at most as long as the operator allows", async () => {
+    expect((await create({ scopes, sessionLifetime: "43200s" })).status).toBe(200);
+    expect((await create({ scopes, sessionLifetime: "43201s" })).body).toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringMatching(/at most 12 hours here.*POSTHASTE_PORTAL_SESSION_MAX_HOURS/),
+    });
+    const month = "2592000s";
+    const lenient = await startBench({ limits: { portalSessionMaxMs: 30 * DAY_MS } });
+    try {
+      const token = await lenient.tokenWith(SCOPES);
+      const body = { accountId: lenient.accountId, scopes, sessionLifetime: month };
+      expect((await lenient.rpc("AccountService/CreatePortalLink", body, { token })).status).toBe(200);
+    } finally {
+      await lenient.dispose();
+    }
+  });
+
+  test("may choose the theme of its session, which its path has, too", async () => {
+    const { body } = await create({ scopes, theme: "THEME_DARK" });
+    const [path, code = ""] = String(body.path).split("#");
+    expect(path).toBe("/portal?theme=dark");
+    const opened = await openIt(code);
+    expect(opened.body.session).toMatchObject({ portal: true, theme: "THEME_DARK" });
+    const read = await bench.rpc("SessionService/GetSession", {}, { token: opened.body.secret });
+    expect(read.body.session).toEqual(opened.body.session);
+  });
+
+  test("is what makes a session a portal's: a token that somebody created is none", async () => {
+    const read = await bench.rpc("SessionService/GetSession", {});
+    expect(read.body.session).not.toHaveProperty("portal");
+    expect(read.body.session).not.toHaveProperty("theme");
   });
 });
 

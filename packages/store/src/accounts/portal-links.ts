@@ -1,4 +1,4 @@
-import { type AccountId, DAY_MS, SCOPES, type Scope } from "@posthaste/domain";
+import { type AccountId, DAY_MS, SCOPES, type Scope, type SessionTheme } from "@posthaste/domain";
 import { sql } from "kysely";
 import { auditedTime, enter } from "../audit/audit.ts";
 import { BY_PROGRAM, type By } from "../audit/by.ts";
@@ -33,11 +33,13 @@ export async function createPortalLink(
     expiresAt: number;
     /** How long the session lasts. */
     sessionMs: number;
+    /** The theme of the session. Default: its reader chooses. */
+    theme?: SessionTheme;
     now: number;
     by?: By;
   },
 ): Promise<string> {
-  const { accountId, scopes, expiresAt, sessionMs, now, by = BY_PROGRAM } = input;
+  const { accountId, scopes, expiresAt, sessionMs, theme = null, now, by = BY_PROGRAM } = input;
   // As hard to guess as a token, but recognizable as a link's code.
   const code = newTokenSecret().replace(/^pht_/, CODE_PREFIX);
   await transact(store, async (tx) => {
@@ -50,11 +52,12 @@ export async function createPortalLink(
         code_hash: hashOf(code),
         scopes: scopes.join(" "),
         session_ms: sessionMs,
+        theme,
         expires_at: expiresAt,
         created_at: now,
       })
       .executeTakeFirstOrThrow();
-    const after = { scopes, expires_at: auditedTime(expiresAt), session_ms: sessionMs };
+    const after = { scopes, expires_at: auditedTime(expiresAt), session_ms: sessionMs, theme };
     const link = { subject: "portal_link", id: Number(insertId) } as const;
     await enter(tx, [{ by, accountId, ...link, after, now }]);
   });
@@ -100,7 +103,7 @@ export async function openPortalLink(
       name: "portal session",
       scopes: SCOPES.filter((scope) => scopes.includes(scope)),
       expiresAt: now + link.session_ms,
-      openedBy: link.id,
+      openedBy: link,
       by,
       now,
     });

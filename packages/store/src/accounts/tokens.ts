@@ -1,4 +1,11 @@
-import { type AccountId, Refusal, SCOPES, type Scope, type TokenId } from "@posthaste/domain";
+import {
+  type AccountId,
+  Refusal,
+  SCOPES,
+  type Scope,
+  type SessionTheme,
+  type TokenId,
+} from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { auditedTime, enter } from "../audit/audit.ts";
 import { BY_PROGRAM, type By, type TokenActor } from "../audit/by.ts";
@@ -21,6 +28,8 @@ export type Token = {
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
   readonly createdAt: number;
+  /** What a portal link gave its session; null for any other token. */
+  readonly session: { readonly theme: SessionTheme } | null;
 };
 
 /** The caller of a request. */
@@ -83,7 +92,7 @@ export async function insertToken(
     now: number;
     by: By;
     /** The portal link whose session the token is. Default: it is none. */
-    openedBy?: number;
+    openedBy?: { id: number; theme: SessionTheme };
   },
 ): Promise<Token> {
   const { accountId, name, scopes, expiresAt, openedBy, by, now } = input;
@@ -99,11 +108,12 @@ export async function insertToken(
       revoked_at: null,
       created_at: now,
       session: openedBy === undefined ? 0 : 1,
+      theme: openedBy?.theme ?? null,
     })
     .executeTakeFirstOrThrow();
   // A session expires by itself, and no caller names it by its id.
   const id = (openedBy === undefined ? contractIdOf(insertId) : Number(insertId)) as TokenId;
-  const after = { name, scopes, expires_at: auditedTime(expiresAt), portal_link: openedBy };
+  const after = { name, scopes, expires_at: auditedTime(expiresAt), portal_link: openedBy?.id };
   await enter(tx, [{ by, accountId, subject: "token", id, after, now }]);
   const row = await tx.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   return tokenOf(row);
@@ -204,5 +214,6 @@ function tokenOf(row: Selectable<Tables["tokens"]>): Token {
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
     createdAt: row.created_at,
+    session: row.session === 1 ? { theme: row.theme } : null,
   };
 }

@@ -18,6 +18,7 @@ import type {
   RecoveryKind,
   RecoveryState,
   SchemaCheck,
+  SessionTheme,
   SubscriptionId,
   SubscriptionState,
   TokenId,
@@ -61,6 +62,8 @@ export type Tables = EventTables & {
     scopes: string;
     /** 1: a console session that a portal link opened. It is deleted some time after it expires. */
     session: number;
+    /** A console session's theme, if its link chose one. */
+    theme: SessionTheme;
     expires_at: number | null;
     revoked_at: number | null;
     created_at: number;
@@ -74,6 +77,8 @@ export type Tables = EventTables & {
     /** The session's scopes, separated by spaces. */
     scopes: string;
     session_ms: number;
+    /** The session's theme. */
+    theme: SessionTheme;
     expires_at: number;
     created_at: number;
   };

@@ -1,12 +1,9 @@
-import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccountService } from "@posthaste/contracts/account";
 import {
   type AccountId,
   type ErasureId,
   type EventKey,
-  HOUR_MS,
-  MINUTE_MS,
   parsePointer,
   plainText,
   Refusal,
@@ -18,7 +15,6 @@ import {
   type By,
   createAccount,
   createErasure,
-  createPortalLink,
   createToken,
   getAccount,
   getErasure,
@@ -29,24 +25,17 @@ import {
   setLane,
   type Token,
 } from "@posthaste/store";
-import { PORTAL_PATH } from "../console/console-paths.ts";
 import type { Deps } from "../deps.ts";
 import { auditEntryTo, auditFilterFrom } from "./audit-entries.ts";
 import { byOf } from "./call-values.ts";
 import { accountTo, erasureTo, laneFrom, tokenTo } from "./convert.ts";
 import { numberPage, partialPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
+import { createLink } from "./portal-link.ts";
 
 const NAME_CHARS_MAX = 100;
-/** Default lifetime of a portal link: enough for a redirect, or for a user who hesitates. */
-const LINK_LIFETIME_MS = 15 * MINUTE_MS;
-/**
- * Default lifetime of a portal session: enough to investigate a failure. The platform can create another
- * link.
- */
-const SESSION_LIFETIME_MS = HOUR_MS;
 
-type AccountParts = Pick<Deps, "store" | "now" | "nudge" | "names">;
+type AccountParts = Pick<Deps, "store" | "now" | "nudge" | "names" | "limits">;
 
 export function accountService(parts: AccountParts): ServiceImpl<typeof AccountService> {
   const { store, now } = parts;
@@ -109,20 +98,9 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
       return { token: tokenTo(token) };
     },
 
-    async createPortalLink({ accountId: id, scopes, linkLifetime, sessionLifetime }, context) {
-      const accountId = id as AccountId;
-      await requireAccount(accountId);
-      const at = now();
-      const expiresAt = at + (linkLifetime === undefined ? LINK_LIFETIME_MS : durationMs(linkLifetime));
-      const code = await createPortalLink(store, {
-        accountId,
-        scopes: SCOPES.filter((scope) => scopes.includes(scope)),
-        expiresAt,
-        sessionMs: sessionLifetime === undefined ? SESSION_LIFETIME_MS : durationMs(sessionLifetime),
-        now: at,
-        by: byOf(context),
-      });
-      return { path: `${PORTAL_PATH}#${code}`, expiresAt: timestampFromMs(expiresAt) };
+    async createPortalLink(request, context) {
+      await requireAccount(request.accountId as AccountId);
+      return await createLink(parts, request, byOf(context));
     },
   };
 }

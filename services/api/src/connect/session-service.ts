@@ -6,6 +6,7 @@ import { getAccount, getToken, openPortalLink, type Token } from "@posthaste/sto
 import type { Caller } from "../access/caller.ts";
 import type { Deps } from "../deps.ts";
 import { actionOf, callerOf } from "./call-values.ts";
+import { themeTo } from "./theme.ts";
 
 export function sessionService({
   store,
@@ -14,7 +15,7 @@ export function sessionService({
 }: Pick<Deps, "store" | "now" | "inboxes">): ServiceImpl<typeof SessionService> {
   const sessionTo = async (
     { accountId, scopes }: Pick<Caller, "accountId" | "scopes">,
-    { accountId: tokenAccountId, expiresAt }: Token,
+    { accountId: tokenAccountId, expiresAt, session }: Token,
   ) => ({
     accountId,
     accountName: (await getAccount(store, accountId))?.name ?? "",
@@ -22,6 +23,8 @@ export function sessionService({
     ...(expiresAt === null ? {} : { expiresAt: timestampFromMs(expiresAt) }),
     inboxes: inboxes !== null,
     tokenAccountId,
+    portal: session !== null,
+    theme: themeTo(session?.theme ?? null),
   });
   return {
     async openSession({ portalCode }, { method }) {

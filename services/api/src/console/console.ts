@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import { DAY_MS, Refusal } from "@posthaste/domain";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { brandRoutes, LOGO_PATH } from "./brand-routes.ts";
+import { type Brand, NO_BRAND } from "./brand-settings.ts";
 import { CONSOLE_PATHS } from "./console-paths.ts";
 
 export type ConsoleOptions = {
@@ -12,6 +14,8 @@ export type ConsoleOptions = {
   readonly dir: string;
   /** Origins whose pages may embed it in a frame; empty for none. */
   readonly frameAncestors: readonly string[];
+  /** Default: Posthaste's own. */
+  readonly brand?: Brand;
 };
 
 /** The folder that `npm run build` writes the console to. */
@@ -32,7 +36,7 @@ export function isConsoleThere(dir: string): boolean {
  */
 export async function consolePages(
   app: FastifyInstance,
-  { dir, frameAncestors }: ConsoleOptions,
+  { dir, frameAncestors, brand = NO_BRAND }: ConsoleOptions,
 ): Promise<void> {
   await app.register(fastifyStatic, {
     ...{ root: dir, serve: false, cacheControl: false, preCompressed: true, dotfiles: "ignore" },
@@ -51,9 +55,10 @@ export async function consolePages(
       .header("cross-origin-resource-policy", "same-origin")
       .sendFile(name, join(dir, ASSETS), { cacheControl: true, immutable: true, maxAge: ASSET_AGE_MS });
   });
-  app.get("/favicon.svg", { schema: { hide: true } }, async (_request, reply) =>
-    reply.sendFile("favicon.svg"),
-  );
+  for (const path of ["/favicon.svg", ...(brand.name === null ? [LOGO_PATH] : [])]) {
+    app.get(path, { schema: { hide: true } }, async (_request, reply) => reply.sendFile("favicon.svg"));
+  }
+  brandRoutes(app, brand, frameAncestors);
 }
 
 /**

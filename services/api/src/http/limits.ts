@@ -1,4 +1,4 @@
-import { MINUTE_MS } from "@posthaste/domain";
+import { HOUR_MS, MINUTE_MS } from "@posthaste/domain";
 import { integer, oneOf, type Values } from "@posthaste/runtime";
 
 /** The configurable limits of one API process, each with its reason. */
@@ -63,6 +63,11 @@ export const LIMIT_SETTINGS = {
     10,
     { min: 1, max: 1_000_000 },
   ),
+  POSTHASTE_PORTAL_SESSION_MAX_HOURS: integer(
+    "The longest session that a portal link may open. Whoever copies its token can use it until its end, so it is no longer than your customers' own sessions; a month at most, after which a customer who has left your platform has none",
+    12,
+    { min: 1, max: 720 },
+  ),
 } as const;
 
 /** The limits of one API process. {@link LIMIT_SETTINGS} explains those that are not fixed. */
@@ -80,6 +85,7 @@ export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly refusesUnknownFields: boolean;
   readonly subscriptionsMax: number;
   readonly unprovenHostMax: number;
+  readonly portalSessionMaxMs: number;
 };
 
 const MIB = 1_048_576;
@@ -144,6 +150,7 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
     refusesUnknownFields: settings.POSTHASTE_UNKNOWN_FIELDS === "refuse",
     subscriptionsMax: settings.POSTHASTE_SUBSCRIPTIONS_MAX,
     unprovenHostMax: settings.POSTHASTE_UNPROVEN_HOST_SUBSCRIPTIONS_MAX,
+    portalSessionMaxMs: settings.POSTHASTE_PORTAL_SESSION_MAX_HOURS * HOUR_MS,
   };
 }
 

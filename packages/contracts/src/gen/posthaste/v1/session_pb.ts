@@ -2,8 +2,8 @@
 // @generated from file posthaste/v1/session.proto (package posthaste.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/session.proto.
  */
 export const file_posthaste_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Chpwb3N0aGFzdGUvdjEvc2Vzc2lvbi5wcm90bxIMcG9zdGhhc3RlLnYxIq4BCgdTZXNzaW9uEhIKCmFjY291bnRfaWQYASABKAUSFAoMYWNjb3VudF9uYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdpbmJveGVzGAUgASgIEg4KBmFjdGluZxgGIAEoCBIYChB0b2tlbl9hY2NvdW50X2lkGAcgASgFIjUKEk9wZW5TZXNzaW9uUmVxdWVzdBIfCgtwb3J0YWxfY29kZRgBIAEoCUIKukgHcgUQARiAASJNChNPcGVuU2Vzc2lvblJlc3BvbnNlEg4KBnNlY3JldBgBIAEoCRImCgdzZXNzaW9uGAIgASgLMhUucG9zdGhhc3RlLnYxLlNlc3Npb24iEwoRR2V0U2Vzc2lvblJlcXVlc3QiPAoSR2V0U2Vzc2lvblJlc3BvbnNlEiYKB3Nlc3Npb24YASABKAsyFS5wb3N0aGFzdGUudjEuU2Vzc2lvbjK6AQoOU2Vzc2lvblNlcnZpY2USUgoLT3BlblNlc3Npb24SIC5wb3N0aGFzdGUudjEuT3BlblNlc3Npb25SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLk9wZW5TZXNzaW9uUmVzcG9uc2USVAoKR2V0U2Vzc2lvbhIfLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpwb3N0aGFzdGUvdjEvc2Vzc2lvbi5wcm90bxIMcG9zdGhhc3RlLnYxIuIBCgdTZXNzaW9uEhIKCmFjY291bnRfaWQYASABKAUSFAoMYWNjb3VudF9uYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdpbmJveGVzGAUgASgIEg4KBmFjdGluZxgGIAEoCBIYChB0b2tlbl9hY2NvdW50X2lkGAcgASgFEg4KBnBvcnRhbBgIIAEoCBIiCgV0aGVtZRgJIAEoDjITLnBvc3RoYXN0ZS52MS5UaGVtZSI1ChJPcGVuU2Vzc2lvblJlcXVlc3QSHwoLcG9ydGFsX2NvZGUYASABKAlCCrpIB3IFEAEYgAEiTQoTT3BlblNlc3Npb25SZXNwb25zZRIOCgZzZWNyZXQYASABKAkSJgoHc2Vzc2lvbhgCIAEoCzIVLnBvc3RoYXN0ZS52MS5TZXNzaW9uIhMKEUdldFNlc3Npb25SZXF1ZXN0IjwKEkdldFNlc3Npb25SZXNwb25zZRImCgdzZXNzaW9uGAEgASgLMhUucG9zdGhhc3RlLnYxLlNlc3Npb24qPwoFVGhlbWUSFQoRVEhFTUVfVU5TUEVDSUZJRUQQABIPCgtUSEVNRV9MSUdIVBABEg4KClRIRU1FX0RBUksQAjK6AQoOU2Vzc2lvblNlcnZpY2USUgoLT3BlblNlc3Npb24SIC5wb3N0aGFzdGUudjEuT3BlblNlc3Npb25SZXF1ZXN0GiEucG9zdGhhc3RlLnYxLk9wZW5TZXNzaW9uUmVzcG9uc2USVAoKR2V0U2Vzc2lvbhIfLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * What a caller acts for, and what it may do.
@@ -69,6 +69,20 @@ export type Session = Message<"posthaste.v1.Session"> & {
    * @generated from field: int32 token_account_id = 7;
    */
   tokenAccountId: number;
+
+  /**
+   * True if a portal link opened it: whoever uses it is a customer, who knows of no token.
+   *
+   * @generated from field: bool portal = 8;
+   */
+  portal: boolean;
+
+  /**
+   * The theme that its portal link chose; THEME_UNSPECIFIED if it did not, or no link opened it.
+   *
+   * @generated from field: posthaste.v1.Theme theme = 9;
+   */
+  theme: Theme;
 };
 
 /**
@@ -162,6 +176,40 @@ export type GetSessionResponse = Message<"posthaste.v1.GetSessionResponse"> & {
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_session, 4);
+
+/**
+ * How the console looks.
+ *
+ * @generated from enum posthaste.v1.Theme
+ */
+export enum Theme {
+  /**
+   * As the reader chose; before that, as the installation is set up (`POSTHASTE_BRAND_THEME`).
+   *
+   * @generated from enum value: THEME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Dark text on a light ground.
+   *
+   * @generated from enum value: THEME_LIGHT = 1;
+   */
+  LIGHT = 1,
+
+  /**
+   * Light text on a dark ground.
+   *
+   * @generated from enum value: THEME_DARK = 2;
+   */
+  DARK = 2,
+}
+
+/**
+ * Describes the enum posthaste.v1.Theme.
+ */
+export const ThemeSchema: GenEnum<Theme> = /*@__PURE__*/
+  enumDesc(file_posthaste_v1_session, 0);
 
 /**
  * Describes the caller's token and exchanges portal links for tokens. For the console, and for platforms that
