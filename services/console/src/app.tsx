@@ -1,11 +1,12 @@
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useMemo, useSyncExternalStore } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import { ErrorBoundary } from "react-error-boundary";
 import { Router } from "wouter";
 import { createQueries, transport } from "./api/transport.ts";
 import { LOCALE } from "./parts/locale.ts";
+import { messageAt, tellHost } from "./session/host-messages.ts";
 import { OpenLinkPage } from "./session/open-link-page.tsx";
 import { ResumeSession } from "./session/resume-session.tsx";
 import { SessionContext } from "./session/session-context.tsx";
@@ -35,6 +36,10 @@ export function App() {
 /** Shows the console's pages, or what leads to them. */
 function Page() {
   const stage = useSyncExternalStore(onStageChange, currentStage);
+  const message = messageAt(stage);
+  useEffect(() => {
+    if (message !== undefined) tellHost(message);
+  }, [message]);
   switch (stage.kind) {
     case "opening":
       return <OpenLinkPage />;

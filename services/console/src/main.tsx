@@ -3,10 +3,15 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { loadBrand } from "./api/brand.ts";
 import { App } from "./app.tsx";
-import { applyTheme, storedTheme } from "./shell/theme.ts";
+import { productName } from "./session/product-name.ts";
+import { showTheme } from "./shell/theme.ts";
 
-applyTheme(storedTheme());
+// Before anything is shown, so that nothing flashes in another name or theme.
+await loadBrand();
+document.title = productName();
+showTheme();
 const root = document.getElementById("root");
 if (root === null) throw new Error("the page has no element with the id root");
 createRoot(root).render(

@@ -133,6 +133,20 @@ describe("tabs of one browser", () => {
   });
 });
 
+test("without a brand, the page names Posthaste to an operator, and to no customer", async () => {
+  const { page } = await bench.show({ token: account.token });
+  await heading(page, "Overview").waitFor();
+  expect(await page.title()).toBe("Overview · Posthaste");
+  const portal = await openAddress(page, await portalLink(account));
+  await heading(portal, "Overview").waitFor();
+  expect(await portal.title()).toBe("Overview · Webhooks");
+  await button(portal, "Sign out").click();
+  await portal.getByText("You have signed out").waitFor();
+  for (const text of [await portal.title(), await portal.locator("body").textContent()]) {
+    expect(text).not.toMatch(/posthaste/i);
+  }
+});
+
 test("a customer's session in a frame reaches no tab, and none reaches the frame", async () => {
   const { page } = await bench.show({ token: account.token });
   await heading(page, "Overview").waitFor();
@@ -148,7 +162,7 @@ test("a customer's session in a frame reaches no tab, and none reaches the frame
   await portal.getByRole("link", { name: "Deliveries", exact: true }).click();
   await portal.getByRole("heading", { name: "Deliveries", level: 1 }).waitFor();
   await (await openAddress(page, "/event-types")).getByText("Foxglove & Quill").waitFor();
-  await (await framed("/event-types")).getByRole("heading", { name: "Sign in" }).waitFor();
+  await (await framed("/event-types")).getByRole("heading", { name: "Your session has ended" }).waitFor();
 });
 
 describe("a session that ends", () => {
@@ -254,7 +268,7 @@ describe("an inbox", () => {
     const [api] = bench.stack.apis;
     await api?.stop();
     await api?.start();
-    await page.getByText("It was older than a day, or Posthaste has been restarted").waitFor();
+    await page.getByText("It was older than a day, or the server has been restarted").waitFor();
     await button(page, "Create an inbox").click();
     await page.getByText("Live", { exact: true }).waitFor();
   });
@@ -299,8 +313,8 @@ test("the overview at rest asks for nothing but its one stream", async () => {
   expect(asked.filter((url) => url.endsWith("/WatchDeliveries"))).toHaveLength(1);
 });
 
-describe("while Posthaste cannot be reached", () => {
-  const away = (page: Page) => page.getByText("Posthaste cannot be reached. This page keeps trying");
+describe("while the server cannot be reached", () => {
+  const away = (page: Page) => page.getByText("The server cannot be reached. This page keeps trying");
 
   test("every page says so once, keeps what it shows, and goes on by itself", async () => {
     // Opened without `show`, which counts complaints: here those of chunks that are not served are expected.
@@ -346,7 +360,7 @@ describe("while Posthaste cannot be reached", () => {
     await page.getByText("All types that platforms send").click();
     await page.route("**/CreateSubscription", (route) => route.abort());
     await button(page, "Create subscription").click();
-    await page.getByText("Posthaste cannot be reached. Try again when it is back.").waitFor();
+    await page.getByText("The server cannot be reached. Try again when it is back.").waitFor();
     await page.unroute("**/CreateSubscription");
     await away(page).waitFor({ state: "detached" });
     await button(page, "Create subscription").click();
@@ -377,7 +391,7 @@ describe("what a page shows over its content", () => {
       await page.route("**/posthaste.v1.*/**", (route) => route.abort());
       await page.getByLabel("Token").fill(account.token);
       await page.keyboard.press("Enter");
-      await page.getByText("Posthaste cannot be reached. This page keeps trying").waitFor();
+      await page.getByText("The server cannot be reached. This page keeps trying").waitFor();
       expect(await problems()).toEqual([]);
     });
   }

@@ -16,7 +16,7 @@ describe("a call did not reach Posthaste", () => {
     const error = await refusedConnection();
     expect(isUnreached(error)).toBe(true);
     expect(isUnreached(ConnectError.from(error))).toBe(true);
-    expect(wordsOf(error)).toBe("Posthaste cannot be reached. Try again when it is back.");
+    expect(wordsOf(error)).toBe("The server cannot be reached. Try again when it is back.");
   });
 
   test("if a proxy answered instead", () => {

@@ -32,7 +32,7 @@ export function codeOf(error: unknown): Code {
 
 /** Returns what an error says to a reader, as a sentence. */
 export function wordsOf(error: unknown): string {
-  if (isUnreached(error)) return "Posthaste cannot be reached. Try again when it is back.";
+  if (isUnreached(error)) return "The server cannot be reached. Try again when it is back.";
   const { rawMessage } = ConnectError.from(error);
   const text = withoutNames(rawMessage === "" ? "unknown error" : rawMessage, refusedFields(error));
   return `${text[0]?.toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -172,7 +172,7 @@ function NoneFound({ filters }: { filters: Filters }) {
   }
   return (
     <Empty title="No deliveries yet">
-      <p>Posthaste delivers each ingested event to every subscription to its type.</p>
+      <p>Each event is delivered to every subscription to its type.</p>
       {can("subscriptions:write") && (
         <Link href="/subscriptions/new" className={`${controls.button} ${controls.primary}`}>
           Create a subscription

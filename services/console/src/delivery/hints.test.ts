@@ -139,7 +139,7 @@ describe("an attempt without an answer", () => {
     [Outcome.TLS, "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", /ended the TLS handshake with the alert/],
     [Outcome.TLS, "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", /ended the TLS handshake with the alert/],
     [Outcome.TLS, "ERR_SSL_WRONG_VERSION_NUMBER", /does not look like TLS/],
-    [Outcome.TLS, "the receiver's TLS handshake … is longer than 16 KiB", /longer than Posthaste reads/],
+    [Outcome.TLS, "the receiver's TLS handshake … is longer than 16 KiB", /longer than the sender reads/],
     [Outcome.TLS, "ERR_SSL_SOMETHING_NEW", /with the code above/],
   ])("with outcome %i and %s says what to do", (outcome, detail, words) => {
     expect(textOf(outcome, { detail })).toMatch(words);

@@ -22,11 +22,11 @@ const RULES: readonly Rule[] = [
   ],
   [
     /CERTIFICATE_REQUIRED/,
-    "The receiver wants a certificate of its client, and Posthaste has none. Turn that off for this URL, and verify signatures instead.",
+    "The receiver wants a certificate of its client, and deliveries have none. Turn that off for this URL, and verify signatures instead.",
   ],
   [
     /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_APPLICATION_PROTOCOL/,
-    "The receiver and Posthaste have no version in common. Posthaste speaks TLS 1.2 or newer, and HTTP/1.1 over it.",
+    "The receiver and the sender have no version in common. The sender speaks TLS 1.2 or newer, and HTTP/1.1 over it.",
   ],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/,
@@ -39,7 +39,7 @@ const RULES: readonly Rule[] = [
   ],
   [
     /longer than/,
-    "The receiver's certificates are longer than Posthaste reads. Send only the server's and the intermediate ones.",
+    "The receiver's certificates are longer than the sender reads. Send only the server's and the intermediate ones.",
   ],
 ];
 

@@ -5,6 +5,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
+import { brand } from "../api/brand.ts";
 import { useEventTypes, useSubscriptions } from "../api/subscriptions.ts";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
@@ -29,7 +30,7 @@ type Answer = (typeof ANSWERS)[number]["id"];
 
 /** A test receiver, from its creation to its first webhook. */
 export function InboxPage() {
-  const { session } = useSession();
+  const { session, isPortal } = useSession();
   const [id, setId] = useState(storedInboxId);
   const { inbox, requests, isLive, isGone, error } = useInbox(session.inboxes ? id : null);
   const subscriptions = useSubscriptions();
@@ -60,10 +61,12 @@ export function InboxPage() {
       {!session.inboxes && (
         <Card>
           <Empty title="Inboxes are turned off">
-            <p>
-              The operator can turn them on with <code>POSTHASTE_INBOX=on</code>. <code>npm run up</code> does
-              so.
-            </p>
+            {!isPortal && brand().name === null && (
+              <p>
+                The operator can turn them on with <code>POSTHASTE_INBOX=on</code>. <code>npm run up</code>{" "}
+                does so.
+              </p>
+            )}
           </Empty>
         </Card>
       )}
@@ -74,7 +77,7 @@ export function InboxPage() {
           <Empty title={isGone ? "This inbox no longer exists" : "No inbox yet"}>
             {isGone && (
               <p>
-                It was older than a day, or Posthaste has been restarted. The next event ends the
+                It was older than a day, or the server has been restarted. The next event ends the
                 subscriptions to it.
               </p>
             )}

@@ -31,7 +31,7 @@ export function actorName(actor: AuditActor | undefined): string {
     case AuditActorKind.OPERATOR:
       return "an operator's command";
     case AuditActorKind.POSTHASTE:
-      return "Posthaste";
+      return "the system";
     default:
       return "unknown";
   }

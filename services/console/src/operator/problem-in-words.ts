@@ -1,7 +1,7 @@
 const WORDS: Readonly<Record<string, string>> = {
   full: "Its disk is full",
   read_only: "Takes no writes",
-  refused: "Turns Posthaste away",
+  refused: "Turns deliveries away",
   silent: "Does not answer in time",
   unreachable: "Cannot be reached",
   failing: "Answers with errors",

@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import { productName } from "../session/product-name.ts";
 import styles from "./layout.module.css";
 import { PartBoundary } from "./part-boundary.tsx";
 import { usePageHeading } from "./use-page-heading.ts";
@@ -11,10 +12,10 @@ export function PageHeader(props: {
   about?: React.ReactNode;
   children?: React.ReactNode;
 }) {
-  const { title, name = typeof title === "string" ? title : "Posthaste", about, children } = props;
+  const { title, name = typeof title === "string" ? title : "", about, children } = props;
   const heading = usePageHeading();
   useEffect(() => {
-    document.title = `${name} · Posthaste`;
+    document.title = name === "" ? productName() : `${name} · ${productName()}`;
   }, [name]);
   return (
     <header className={styles.header}>

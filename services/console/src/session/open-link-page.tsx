@@ -1,8 +1,10 @@
 import { createClient } from "@connectrpc/connect";
 import { SessionService } from "@posthaste/contracts/session";
 import { useEffect, useState } from "react";
-import { wordsOf } from "../api/errors.ts";
+import { customerWordsOf } from "../api/customer-words.ts";
+import { isRefusedToken } from "../api/errors.ts";
 import { transport } from "../api/transport.ts";
+import { tellHost } from "./host-messages.ts";
 import { Notice } from "./notice.tsx";
 import { signIn } from "./session-store.ts";
 import { readSession } from "./stored-session.ts";
@@ -38,10 +40,12 @@ async function openSession(): Promise<string> {
   if (portalCode === "") return "The link is incomplete: ask for the whole link, or for a new one.";
   try {
     const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
-    if (session === undefined) return "The API returned no session.";
+    if (session === undefined) return "The server returned no session.";
     signIn({ token: secret, isPortal: true }, session);
     return "";
   } catch (error) {
-    return wordsOf(error);
+    // A host may answer with a new link.
+    if (isRefusedToken(error)) tellHost("posthaste:session-ended");
+    return customerWordsOf(error);
   }
 }

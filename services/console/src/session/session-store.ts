@@ -1,4 +1,5 @@
-import type { Session } from "@posthaste/contracts/session";
+import { type Session, Theme } from "@posthaste/contracts/session";
+import { fixedTheme, fixTheme } from "../shell/theme.ts";
 import { type HeldSession, type SessionEvent, type Stage, stageAfter, tokenOf } from "./stage.ts";
 import { forgetSession, forgetToken, readSession, writeSession } from "./stored-session.ts";
 import { joinTabs, NO_TABS } from "./tabs.ts";
@@ -11,13 +12,13 @@ export const PORTAL_PATH = "/portal";
  * tab's storage and the other tabs follow the stage.
  */
 
+/** A page in a frame stays apart. */
+const isFramed = window.parent !== window;
 let stage = firstStage();
 const listeners = new Set<() => void>();
 /** When the reader used this tab. A few times reach back to before the tab that they opened has loaded. */
 const uses = [Date.now()];
 const USES_KEPT = 20;
-/** A page in a frame stays apart. */
-const isFramed = window.parent !== window;
 
 const tabs = isFramed
   ? NO_TABS
@@ -41,19 +42,24 @@ for (const use of ["pointerdown", "keydown", "focus"]) {
 window.addEventListener("pageshow", ({ persisted }) => {
   if (persisted && readSession().held?.token !== tokenOf(stage)) location.reload();
 });
-if (stage.kind === "asking") {
-  if (isFramed) happen({ kind: "unanswered" });
-  else tabs.ask(performance.timeOrigin);
-}
+if (stage.kind === "asking") tabs.ask(performance.timeOrigin);
 
 function firstStage(): Stage {
   if (location.pathname === PORTAL_PATH) return { kind: "opening" };
   const { held, isPortal } = readSession();
   if (held !== undefined) return { kind: "resuming", held };
-  return isPortal ? { kind: "signed out", isPortal, why: "ended" } : { kind: "asking" };
+  // Nobody types a token into another site's page: only a link leads on in a frame.
+  if (isPortal || isFramed) return { kind: "signed out", isPortal: true, why: "ended" };
+  return { kind: "asking" };
 }
 
 export const currentStage = (): Stage => stage;
+
+/** Whether the reader is an operator's customer, who came by a portal link and knows of no token. */
+export function isCustomer(): boolean {
+  if (stage.kind === "signed in" || stage.kind === "resuming") return stage.held.isPortal;
+  return stage.kind === "opening" || (stage.kind === "signed out" && stage.isPortal);
+}
 
 export function onStageChange(listener: () => void): () => void {
   listeners.add(listener);
@@ -70,7 +76,10 @@ export function happen(event: SessionEvent): void {
 }
 
 function store(before: Stage, after: Stage): void {
-  if (after.kind === "signed out") forgetSession(after.isPortal);
+  if (after.kind === "signed out") {
+    forgetSession(after.isPortal);
+    fixTheme(after.isPortal ? fixedTheme() : undefined);
+  }
   if (after.kind !== "signed in") return;
   if (after.isEnded) {
     forgetToken();
@@ -78,8 +87,15 @@ function store(before: Stage, after: Stage): void {
   }
   const goesOn = before.kind === "signed in" && before.number === after.number;
   writeSession(after.held, goesOn);
+  fixTheme(themeOf(after.session));
   // The address may name what only the previous account has.
   if (before.kind === "signed in" && !goesOn) history.replaceState(null, "", "/");
+}
+
+/** Returns the theme that the session's portal link chose. */
+function themeOf({ theme }: Session): "light" | "dark" | undefined {
+  if (theme === Theme.UNSPECIFIED) return undefined;
+  return theme === Theme.DARK ? "dark" : "light";
 }
 
 /** Begins a session that the reader has signed in to, and tells the other tabs. */

@@ -1,3 +1,4 @@
+import { brand } from "../api/brand.ts";
 import { Brand } from "../parts/brand.tsx";
 import { usePageHeading } from "../parts/use-page-heading.ts";
 import styles from "./sign-in-page.module.css";
@@ -20,10 +21,18 @@ export function SignInPage({ why }: { why: SignedOutBecause }) {
           </div>
         </TokenForm>
         <p className={styles.hint}>
-          <code>npm run up</code> prints a token. An administrator creates more with{" "}
-          <code>npm run token</code>. This browser's tabs share it until the last one is closed.
+          {brand().name === null ? <OwnTokens /> : "Ask your administrator for a token."} This browser's tabs
+          share it until the last one is closed.
         </p>
       </div>
     </main>
+  );
+}
+
+function OwnTokens() {
+  return (
+    <>
+      <code>npm run up</code> prints a token. An administrator creates more with <code>npm run token</code>.
+    </>
   );
 }

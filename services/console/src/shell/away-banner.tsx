@@ -5,7 +5,7 @@ import { reachability } from "../api/transport.ts";
 import controls from "../parts/controls.module.css";
 import styles from "./away-banner.module.css";
 
-/** Says on all pages at once that Posthaste cannot be reached, and that the page goes on by itself. */
+/** Says on all pages at once that the API cannot be reached, and that the page goes on by itself. */
 export function AwayBanner() {
   const isAway = useSyncExternalStore(reachability.subscribe, reachability.isAway);
   return (
@@ -14,7 +14,7 @@ export function AwayBanner() {
       {isAway && (
         <div className={styles.banner}>
           <CloudOff size={17} aria-hidden="true" />
-          <p>Posthaste cannot be reached. This page keeps trying and goes on by itself.</p>
+          <p>The server cannot be reached. This page keeps trying and goes on by itself.</p>
           <Button className={`${controls.button} ${controls.small}`} onPress={reachability.tryNow}>
             Try now
           </Button>

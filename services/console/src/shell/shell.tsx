@@ -1,4 +1,4 @@
-import type { Session } from "@posthaste/contracts/session";
+import { type Session, Theme } from "@posthaste/contracts/session";
 import {
   Activity,
   Building2,
@@ -255,7 +255,7 @@ function Account() {
           )}
         </span>
       </div>
-      <ThemeToggle />
+      {session.theme === Theme.UNSPECIFIED && <ThemeToggle />}
       <Button className={`${controls.button} ${controls.icon}`} aria-label="Sign out" onPress={signOut}>
         <LogOut size={16} aria-hidden="true" />
       </Button>

@@ -1,30 +1,64 @@
+import { brand } from "../api/brand.ts";
+
 /** The themes to choose from. `system` follows the operating system. */
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const KEY = "posthaste.theme";
+/** In local storage: the reader's choice. */
+const CHOSEN = "posthaste.theme";
+/** In session storage: the theme that the tab's portal link chose. */
+const FIXED = "posthaste.fixed-theme";
 
-export function storedTheme(): Theme {
+/** Without storage, a theme lasts until the page is closed. */
+let chosen: Theme | undefined;
+let fixed: Theme | undefined;
+
+/** Returns the theme to show: the portal link's, or else the reader's, or else the operator's. */
+export function currentTheme(): Theme {
+  return fixedTheme() ?? chosen ?? storedIn(() => localStorage, CHOSEN) ?? brand().theme;
+}
+
+/** Shows the current theme. */
+export function showTheme(): void {
+  document.documentElement.dataset["theme"] = currentTheme();
+  window.dispatchEvent(new Event(THEME_CHANGED));
+}
+
+/** Stores the reader's choice, and shows it. */
+export function chooseTheme(theme: Theme): void {
+  chosen = theme;
+  store(() => localStorage, CHOSEN, theme);
+  showTheme();
+}
+
+/** Shows a portal link's theme in this tab, whatever its reader chose elsewhere. Undefined: it has none. */
+export function fixTheme(theme: Theme | undefined): void {
+  fixed = theme;
+  store(() => sessionStorage, FIXED, theme);
+  showTheme();
+}
+
+export function fixedTheme(): Theme | undefined {
+  return fixed ?? storedIn(() => sessionStorage, FIXED);
+}
+
+/** @param storage may throw: a page in another site's frame may have none */
+function storedIn(storage: () => Storage, key: string): Theme | undefined {
   try {
-    const stored = localStorage.getItem(KEY);
-    return THEMES.find((theme) => theme === stored) ?? "system";
+    const stored = storage().getItem(key);
+    return THEMES.find((theme) => theme === stored);
   } catch {
-    // A page in another site's frame may have no storage.
-    return "system";
+    return undefined;
   }
 }
 
-/** Applies and stores a theme. */
-export function applyTheme(theme: Theme): void {
-  if (theme === "system") delete document.documentElement.dataset["theme"];
-  else document.documentElement.dataset["theme"] = theme;
+function store(storage: () => Storage, key: string, theme: Theme | undefined): void {
   try {
-    if (theme === "system") localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, theme);
+    if (theme === undefined) storage().removeItem(key);
+    else storage().setItem(key, theme);
   } catch {
-    // Without storage, the theme lasts until the page is closed.
+    // Without storage, nothing is kept.
   }
-  window.dispatchEvent(new Event(THEME_CHANGED));
 }
 
 /** The window event after a theme change. Charts redraw on it, because a canvas does not follow CSS. */

@@ -24,7 +24,7 @@ export function VerifySnippets() {
   return (
     <div className={styles.body}>
       <p className={styles.about}>
-        A minimal receiver that believes only what Posthaste signed. It reads the signing secret from{" "}
+        A minimal receiver that believes only signed deliveries. It reads the signing secret from{" "}
         <code>WEBHOOK_SECRET</code>.
       </p>
       <Tabs>
