@@ -86,7 +86,7 @@ test("an operator makes an account, a token and a portal link, and revokes the t
   expect(await session()).toBe(401);
 
   await button(page, "Create portal link").click();
-  const link = (await page.getByRole("status").locator("code").last().textContent()) ?? "";
+  const link = (await page.locator("code", { hasText: "/portal#" }).textContent()) ?? "";
   expect(link).toContain("/portal#phl_");
   const portal = await t.show({ path: link.replace(t.stack.apiUrl, "") });
   await portal.page.getByText("Thistle & Sons").waitFor();

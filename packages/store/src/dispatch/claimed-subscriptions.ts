@@ -1,4 +1,5 @@
 import type { Lane, SubscriptionId } from "@posthaste/domain";
+import { byPrimaryKey } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import type { Claim } from "./claim.ts";
@@ -9,17 +10,18 @@ type AskedKind = Pick<Claim, "lane" | "laneDefault" | "isFailing" | "isLeftOut">
 
 /** Returns the subscriptions that the claim asks for. The others need no lock. */
 export async function ofKind(
-  { db }: Store,
+  store: Store,
   pending: readonly Pending[],
   claim: AskedKind,
 ): Promise<Pending[]> {
   if (pending.length === 0) return [];
-  const rows = await db
-    .selectFrom("subscriptions as s")
-    .innerJoin("accounts as a", "a.id", "s.account_id")
-    .select(["s.id", "s.failing_since", "a.lane"])
+  const rows = await store.db
+    // An index holds all that this wants, and MySQL would read the whole of it.
+    .selectFrom(byPrimaryKey(store, "subscriptions"))
+    .innerJoin("accounts as a", "a.id", "subscriptions.account_id")
+    .select(["subscriptions.id", "subscriptions.failing_since", "a.lane"])
     .where(
-      "s.id",
+      "subscriptions.id",
       "in",
       pending.map(({ id }) => id),
     )
