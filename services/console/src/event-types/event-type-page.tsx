@@ -56,8 +56,12 @@ export function EventTypePage({ code }: { code: string }) {
             Versions
           </Link>
         )}
-        {maySend && !isSending && (
-          <Button className={controls.button} onPress={() => setSending(true)}>
+        {maySend && (
+          <Button
+            className={controls.button}
+            aria-expanded={isSending}
+            onPress={() => setSending((before) => !before)}
+          >
             <Send size={15} aria-hidden="true" /> Send an event
           </Button>
         )}
@@ -78,7 +82,7 @@ export function EventTypePage({ code }: { code: string }) {
         <div className={styles.column}>
           {isSending && (
             <Suspense fallback={<Skeleton lines={6} />}>
-              <SendEvent eventType={eventType} onClose={() => setSending(false)} />
+              <SendEvent eventType={eventType} />
             </Suspense>
           )}
           {eventType.keys.length > 0 && <Keys keys={eventType.keys} />}

@@ -22,7 +22,7 @@ import styles from "./send-event.module.css";
 const COUNTED_MAX = 500;
 
 /** Ingests an event that somebody has written, which starts as the event type's sample. */
-export function SendEvent({ eventType, onClose }: { eventType: EventType; onClose(): void }) {
+export function SendEvent({ eventType }: { eventType: EventType }) {
   const { code, sampleJson } = eventType;
   const queries = useQueryClient();
   const [text, setText] = useState(() => formatted(sampleJson));
@@ -38,14 +38,7 @@ export function SendEvent({ eventType, onClose }: { eventType: EventType; onClos
     ingest.reset();
   };
   return (
-    <Card
-      title="Send an event"
-      aside={
-        <Button className={`${controls.button} ${controls.small}`} onPress={onClose}>
-          Close
-        </Button>
-      }
-    >
+    <Card title="Send an event">
       <div className={styles.body}>
         {sent === undefined ? (
           <>

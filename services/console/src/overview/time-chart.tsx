@@ -180,15 +180,12 @@ function pointsOf(color: string): UPlot.Series.Points {
 
 /** Adds half a bar's width at both ends. */
 const withRoom: UPlot.Range.Function = ({ data: [seconds] }, min, max) => {
-  const [first = min, second] = seconds;
-  const half = second === undefined ? ALONE_S : (second - first) / 2;
+  const half = ((seconds[1] ?? min) - (seconds[0] ?? min)) / 2;
   return [min - half, max + half];
 };
 
 const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const DAY_S = 86_400;
-/** Room on either side of a bar that is alone. */
-const ALONE_S = 30;
 
 function spellAxis(_plot: UPlot, seconds: readonly number[]): string[] {
   const step = (seconds[1] ?? 0) - (seconds[0] ?? 0);

@@ -1,7 +1,5 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@connectrpc/connect-query";
 import { type Subscription, SubscriptionService } from "@posthaste/contracts/subscription";
-import { lazy, Suspense } from "react";
 import { answerOf } from "../parts/badge.tsx";
 import { Card, Facts, Skeleton } from "../parts/layout.tsx";
 import { durationMsOf, percent, whole } from "../parts/numbers.ts";
@@ -10,10 +8,9 @@ import { spelledMs } from "../parts/times.ts";
 import { waitingFor } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
 import { useSession } from "../session/session-context.tsx";
+import { AttemptsChart } from "./attempts-chart.tsx";
 import styles from "./health.module.css";
 import { insteadOfNext } from "./next-attempt.ts";
-
-const TimeChart = lazy(async () => ({ default: (await import("../overview/time-chart.tsx")).TimeChart }));
 
 const EVERY_MS = 5_000;
 const NO_ATTEMPTS = "no attempts for its recent deliveries";
@@ -64,31 +61,7 @@ export function Health({ subscription: { id, state } }: { subscription: Subscrip
         ]}
       />
       {data.bucket !== undefined && can("deliveries:read") && (
-        <div className={styles.chart}>
-          <p>Attempts of its newest 500 deliveries, every {spelledMs(durationMsOf(data.bucket))}</p>
-          <Suspense>
-            <TimeChart
-              key={durationMsOf(data.bucket)}
-              label="Attempts over time"
-              times={data.buckets.map(({ from }) => (from === undefined ? 0 : timestampMs(from)))}
-              series={[
-                {
-                  name: "Accepted",
-                  color: "--chart-good",
-                  values: data.buckets.map(({ accepted }) => accepted),
-                },
-                {
-                  name: "Failed",
-                  color: "--chart-bad",
-                  values: data.buckets.map(({ attempts, accepted }) => attempts - accepted),
-                },
-              ]}
-              kind="bars"
-              spell={whole}
-              opens={{ lengthMs: durationMsOf(data.bucket), subscriptionId: id }}
-            />
-          </Suspense>
-        </div>
+        <AttemptsChart id={id} buckets={data.buckets} lengthMs={durationMsOf(data.bucket)} />
       )}
       {data.retrying > 0 && can("deliveries:write") && (
         <div className={styles.send}>
