@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type MouseEvent, type RefObject, useId, useState } from "react";
 import type UPlot from "uplot";
 import { useLocation } from "wouter";
-import { type BarTarget, barAddress } from "./bar-address.ts";
+import type { BarTarget } from "./bar-address.ts";
 import styles from "./bar-picker.module.css";
 import { type ChartData, movedBy, readoutOf } from "./chart-data.ts";
 
@@ -20,15 +20,15 @@ export function BarPicker(props: {
   const [at, setAt] = useState<number>();
   const id = useId();
   const { times } = data;
-  const open = (index: number | null | undefined) => {
+  const open = async (index: number | null | undefined) => {
     const time = times[index ?? -1];
-    if (time !== undefined) navigate(barAddress(opens, time));
+    if (time !== undefined) navigate(await addressFor(opens, time));
   };
   const onClick = ({ target }: MouseEvent) => {
-    if (plot.current?.over.contains(target as Node) === true) open(plot.current.cursor.idx);
+    if (plot.current?.over.contains(target as Node) === true) void open(plot.current.cursor.idx);
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Enter") open(at);
+    if (event.key === "Enter") void open(at);
     const next = movedBy(event.key, at, times.length);
     const time = times[next ?? -1];
     if (next === undefined || time === undefined) return;
@@ -58,4 +58,15 @@ export function BarPicker(props: {
       </p>
     </>
   );
+}
+
+/** Loads what knows the filters' addresses only now: the first page does without it. */
+async function addressFor(opens: BarTarget, time: number): Promise<string> {
+  try {
+    const { barAddress } = await import("./bar-address.ts");
+    return barAddress(opens, time);
+  } catch {
+    // Another version of the console is installed by now. The page says so, and offers to reload.
+    return "/deliveries";
+  }
 }
