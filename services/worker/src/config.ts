@@ -107,9 +107,9 @@ export const WORKER_SETTINGS = {
   ),
   ...EGRESS_SETTINGS,
   POSTHASTE_USER_AGENT: parsed(
-    "The `user-agent` header of deliveries, such as `Acme-Webhooks/1.0`: receivers see it, and so do their owners in the console",
+    "The `user-agent` header of deliveries, such as `Acme-Webhooks/1.0`: receivers see it, and so do their owners in the console. Without it, it is `Posthaste/` and the version",
     null,
-    "Posthaste and its version",
+    "none",
     userAgent,
   ),
   POSTHASTE_EGRESS_PROXY: parsed(

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
 
-/* Tests what the console changes in the catalogue and in subscriptions, in a real Chromium with the real API. */
+/* Tests what the console changes in the catalogue and in subscriptions, in a real Chromium. */
 
 const fixture = new ConsoleFixture();
 

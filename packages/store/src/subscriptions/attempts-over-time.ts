@@ -7,7 +7,7 @@ export type AttemptsBucket = {
   readonly accepted: number;
 };
 
-/** More bars than this cannot be told apart beside each other. One more may be needed to begin at a full hour. */
+/** More bars cannot be told apart beside each other. One more may be needed to begin at a full hour. */
 const BUCKETS_MAX = 60;
 const WEEK_MS = 7 * DAY_MS;
 /** Lengths that people count in. */
@@ -17,8 +17,8 @@ const LENGTHS_MS = [
 ];
 
 /**
- * Counts attempts over the time that they cover, in buckets of the shortest length of which that takes at most
- * {@link BUCKETS_MAX}. They begin at multiples of it, so the same attempt stays in the same bucket.
+ * Counts attempts over the time that they cover, in buckets of the shortest length of which that takes at
+ * most {@link BUCKETS_MAX}. They begin at multiples of it, so the same attempt stays in the same bucket.
  *
  * @returns the buckets, oldest first and without gaps
  */

@@ -6,7 +6,7 @@ import { formatted, problemOfJson } from "./json-text.ts";
 
 /**
  * A text field for JSON, with line numbers. It is a plain text area: an editor such as CodeMirror brings its
- * styles along as `<style>`, which the page's policy refuses, and takes the Tab key from the keyboard's users.
+ * styles along as `<style>`, which the page's policy refuses, and takes the Tab key from those who use it.
  */
 export function CodeField(props: {
   label: string;

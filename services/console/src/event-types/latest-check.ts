@@ -4,7 +4,7 @@ export type CheckState<Answer> =
   | { readonly kind: "checking"; readonly isSlow: boolean }
   | { readonly kind: "answered"; readonly answer: Answer };
 
-/** How long nobody types before a check begins, in milliseconds: shorter than a thought, longer than a word. */
+/** How long nobody types before a check begins: shorter than a thought, and longer than a word. */
 export const QUIET_MS = 400;
 /** When the reader is told that a check takes long, in milliseconds. */
 export const SLOW_MS = 3_000;
@@ -16,8 +16,8 @@ export type LatestCheck<Input> = {
 };
 
 /**
- * Checks what somebody types: one check at a time, after a pause, and of the latest input only. The answer for
- * an earlier one is dropped.
+ * Checks what somebody types: one check at a time, after a pause, and of the latest input only. The answer
+ * for an earlier one is dropped.
  *
  * @param parts.check must not throw
  */

@@ -13,8 +13,8 @@ const POINTER_CHARS_MAX = 256;
 const VALUE_BYTES_MAX = 256;
 
 /**
- * Returns the fields of a sample whose values are indexed: strings and numbers. Items of lists are not offered,
- * because an event has any number of them, and a key names one of them.
+ * Returns the fields of a sample whose values are indexed: strings and numbers. Items of lists are not
+ * offered, because an event has any number of them, and a key names one of them.
  *
  * @param sampleJson a JSON object
  * @param chosen keys of the event type, which come along even if the sample lacks them
