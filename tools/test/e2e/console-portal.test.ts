@@ -157,7 +157,19 @@ describe("a portal link's theme", () => {
   ])("is shown whatever the browser prefers and another session chose: $expected", async (row) => {
     const { page, go } = await bench.show({ path: "/favicon.svg", dark: row.other === "dark" });
     await page.evaluate(`localStorage.setItem("posthaste.theme", "${row.other}")`);
+    let open = () => {};
+    const isOpen = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    await page.route("**/OpenSession", async (route) => {
+      await isOpen;
+      await route.continue();
+    });
     await go(await portalLink({ theme: row.theme }));
+    // It does not flash in another theme before its code is exchanged.
+    await heading(page, "Opening…").waitFor();
+    expect(await ground(page)).toBe(row.expected);
+    open();
     await heading(page, "Overview").waitFor();
     expect(await ground(page)).toBe(row.expected);
     expect(await button(page, /Theme/).count()).toBe(0);

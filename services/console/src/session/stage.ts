@@ -79,7 +79,9 @@ function signedIn(stage: Stage, held: HeldSession, session: Session): SignedIn {
   const goesOn = stage.kind === "signed in" && stage.session.accountId === session.accountId;
   return {
     kind: "signed in",
-    ...{ held, session, isEnded: false, offered: undefined },
+    // Somebody may have pasted the token of a portal's session.
+    held: { ...held, isPortal: held.isPortal || session.portal },
+    ...{ session, isEnded: false, offered: undefined },
     number: goesOn ? number : number + 1,
   };
 }

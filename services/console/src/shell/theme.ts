@@ -38,6 +38,11 @@ export function fixTheme(theme: Theme | undefined): void {
   showTheme();
 }
 
+/** Returns the theme in a portal link's query, which the session then has, too. */
+export function themeOfLink(query: string): Theme | undefined {
+  return themeOf(new URLSearchParams(query).get("theme"));
+}
+
 export function fixedTheme(): Theme | undefined {
   return fixed ?? storedIn(() => sessionStorage, FIXED);
 }
@@ -45,11 +50,14 @@ export function fixedTheme(): Theme | undefined {
 /** @param storage may throw: a page in another site's frame may have none */
 function storedIn(storage: () => Storage, key: string): Theme | undefined {
   try {
-    const stored = storage().getItem(key);
-    return THEMES.find((theme) => theme === stored);
+    return themeOf(storage().getItem(key));
   } catch {
     return undefined;
   }
+}
+
+function themeOf(name: string | null): Theme | undefined {
+  return THEMES.find((theme) => theme === name);
 }
 
 function store(storage: () => Storage, key: string, theme: Theme | undefined): void {
