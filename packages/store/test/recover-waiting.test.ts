@@ -8,6 +8,7 @@ import {
   getSubscription,
   hasTraits,
   listDeliveries,
+  listSubscriptions,
   pauseSubscription,
   type Recovery,
   type RecoveryFilter,
@@ -236,6 +237,23 @@ onEachDatabase("a subscription's health", (bench) => {
     const { bucketMs, buckets } = (await subscriptionHealth(store, { accountId, id })) ?? {};
     expect(bucketMs).toBe(60_000);
     expect(buckets).toEqual([{ from: expect.any(Number), attempts: 3, accepted: 0 }]);
+  });
+});
+
+onEachDatabase("a subscription with deliveries that wait for a retry", (bench) => {
+  test("says so, also after another delivery has succeeded", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    const { id } = await subscribe();
+    const found = async () => await getSubscription(store, { accountId, id });
+    expect(await found()).toMatchObject({ isRetrying: false });
+    await failing(bench(), 2);
+    expect(await found()).toMatchObject({ isRetrying: true, failingSince: NOW });
+    await ingest();
+    const [fresh] = await beginAttempts(store);
+    if (fresh === undefined) throw new Error("no delivery");
+    await recordAccepted(store, fresh);
+    expect(await found()).toMatchObject({ isRetrying: true, failingSince: null });
+    expect(await listSubscriptions(store, { accountId, limit: 1 })).toMatchObject([{ isRetrying: true }]);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   type SubscriptionState,
 } from "@posthaste/domain";
 import { sql } from "kysely";
+import { byIndex } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
 import type { Tx } from "../database/transact.ts";
 import { livePage } from "./live-subscriptions.ts";
@@ -52,6 +53,8 @@ export type Subscription = {
   readonly isDraining: boolean;
   /** The first failure since its last success, also if it was resumed since; null: it is not failing. */
   readonly failingSince: number | null;
+  /** Some of its deliveries have failed and wait for a retry, or make it. */
+  readonly isRetrying: boolean;
 };
 
 /** Returns a subscription, even an ended one; undefined: not found. */
@@ -123,7 +126,8 @@ export async function readSubscriptions(
 }
 
 /** An ended subscription has the event types that it had when it ended, until retention deletes them. */
-async function readRows({ seam }: Store, db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[]) {
+async function readRows(store: Store, db: Pick<Tx, "selectFrom">, ids: readonly SubscriptionId[]) {
+  const { seam } = store;
   return await db
     .selectFrom("subscriptions")
     .selectAll()
@@ -136,6 +140,20 @@ async function readRows({ seam }: Store, db: Pick<Tx, "selectFrom">, ids: readon
           t.or([t("t.removed_at", "is", null), t("t.removed_at", "=", t.ref("subscriptions.ended_at"))]),
         )
         .as("event_types"),
+    )
+    .select((subscription) =>
+      subscription
+        .exists(
+          // Started deliveries without an attempt are under way, so there are few before the first one.
+          subscription
+            .selectFrom(byIndex(store, "deliveries", "deliveries_by_state_and_account"))
+            .select("deliveries.id")
+            .where("deliveries.state", "=", "started")
+            .whereRef("deliveries.account_id", "=", "subscriptions.account_id")
+            .whereRef("deliveries.subscription_id", "=", "subscriptions.id")
+            .where("deliveries.attempts", ">", 0),
+        )
+        .as("is_retrying"),
     )
     .where("id", "in", ids)
     .orderBy("id")
@@ -159,5 +177,6 @@ function subscriptionOf(row: Awaited<ReturnType<typeof readRows>>[number]): Subs
     endedReason: row.ended_reason,
     isDraining: row.draining === 1,
     failingSince: row.failing_since,
+    isRetrying: Number(row.is_retrying) === 1,
   };
 }

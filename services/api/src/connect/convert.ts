@@ -112,6 +112,7 @@ export function subscriptionTo(subscription: Subscription) {
     ...optional("failingSince", subscription.failingSince),
     ...optional("endedAt", subscription.endedAt),
     endedReason: subscription.endedReason ?? "",
+    retrying: subscription.isRetrying,
   });
 }
 

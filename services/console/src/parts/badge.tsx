@@ -52,10 +52,12 @@ const SUBSCRIPTION_STATES = {
 } as const satisfies Record<SubscriptionState, readonly [string, Tone]>;
 
 export function SubscriptionBadge({ subscription }: { subscription: Subscription }) {
-  const { state, draining, failingSince } = subscription;
+  const { state, draining, retrying, failingSince } = subscription;
   const isActive = state === SubscriptionState.ACTIVE;
   if (isActive && failingSince !== undefined) return <Badge tone="red">Failing</Badge>;
   if (isActive && draining) return <Badge tone="blue">Draining</Badge>;
+  // One success does not send what waits.
+  if (isActive && retrying) return <Badge tone="amber">Catching up</Badge>;
   const [name, tone] = SUBSCRIPTION_STATES[state];
   return <Badge tone={tone}>{name}</Badge>;
 }
