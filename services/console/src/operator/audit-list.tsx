@@ -33,7 +33,7 @@ export function AuditList(props: {
       {data === undefined && error === null && <Skeleton lines={5} />}
       {data !== undefined && entries.length === 0 && !hasNextPage && <Empty title="No entries" />}
       {entries.length > 0 && (
-        <table className={table.table}>
+        <table className={`${table.table} ${styles.table}`}>
           <thead>
             <tr>
               <th scope="col">When and who</th>

@@ -22,7 +22,7 @@ export function OperatorPage() {
         <Link href="/operator/accounts">Accounts</Link>
         <Link href="/operator/audit">Audit log</Link>
       </PageHeader>
-      <div className={styles.stack}>
+      <div className={`${styles.stack} ${styles.all}`}>
         <Installation />
         <FailingTable />
         <Recoveries />
