@@ -137,6 +137,8 @@ export const LEFT_OUT_REASONS = [
   "test",
   /** By retention or an erasure. */
   "event_deleted",
+  /** Its event was sent to its subscription as often as it may. */
+  "too_often",
 ] as const;
 export type LeftOutReason = (typeof LEFT_OUT_REASONS)[number];
 

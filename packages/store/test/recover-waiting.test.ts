@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { DeliveryId, Outcome, RecoverableState } from "@posthaste/domain";
 import { recordAttempt } from "@posthaste/testkit";
 import { expect, test } from "vitest";
@@ -68,6 +69,11 @@ const setState = (store: Store, id: DeliveryId, state: RecoverableState) =>
     .set({ state, next_attempt_at: null, reconcile_after: null, turn_at: null, ended_at: NOW })
     .where("id", "=", id)
     .execute();
+
+const ENDED = {
+  ...{ state: "exhausted" as const, next_attempt_at: null, reconcile_after: null, turn_at: null },
+  ...{ lease_until: null, lease_owner: null, in_flight_of: null, ended_at: NOW },
+};
 
 onEachDatabase("a recovery of what waits", (bench) => {
   test("makes each waiting delivery's next attempt due, and keeps its attempts", async () => {
@@ -271,5 +277,45 @@ onEachDatabase("a resend", (bench) => {
     const resent = await resendDelivery(store, { accountId, id, now: LATER });
     expect(resent?.delivery.resendOf).toBe(id);
     expect(await resentAs(store, old)).toBe(resent?.delivery.id);
+  });
+});
+
+onEachDatabase("what a recovery reads and sends is bounded", (bench) => {
+  test("though the database's clock was set back: it does not take what it made for what it finds", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    for (let i = 0; i < 3; i++) await ingest();
+    for (const id of await beginAttempts(store)) await recordAccepted(store, id);
+    const { id } = await start(bench(), { states: ["succeeded"] }, { ratePerSecond: 1 });
+    // What it makes is older than the end of its time, and is accepted at once.
+    for (let i = 0; i < 10; i++) {
+      await advanceRecovery(store, { id, limit: 500, now: NOW + 1 });
+      await store.db
+        .updateTable("deliveries")
+        .set({ state: "succeeded", next_attempt_at: null, ended_at: NOW })
+        .where("state", "=", "pending")
+        .execute();
+    }
+    expect(await listDeliveries(store, { accountId, limit: 20 })).toHaveLength(6);
+  });
+
+  test("an event is sent to a subscription 200 times at most", async () => {
+    const { store, accountId, subscribe, ingest } = bench();
+    await subscribe();
+    await ingest();
+    const [id] = await beginAttempts(store);
+    if (id === undefined) throw new Error("no delivery");
+    const sent = await store.db.selectFrom("deliveries").selectAll().executeTakeFirstOrThrow();
+    const copies = Array.from({ length: 199 }, (_, i) => ({
+      ...{ ...sent, ...ENDED, id: `dlv_${"0".repeat(23)}${100 + i}` as DeliveryId },
+      target_key: randomBytes(32),
+    }));
+    for (const copy of copies) await store.db.insertInto("deliveries").values(copy).execute();
+    await setState(store, id, "exhausted");
+    await expect(resendDelivery(store, { accountId, id, now: LATER })).rejects.toMatchObject({
+      ...{ code: "too_many", reason: "RESENDS_FULL" },
+    });
+    const done = await finish(store, await start(bench(), { states: ["exhausted"] }));
+    expect(done).toMatchObject({ made: 0, leftOutBy: { already_sent: 199, too_often: 1 } });
   });
 });

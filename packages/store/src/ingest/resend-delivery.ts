@@ -14,7 +14,7 @@ import type { Store } from "../database/store.ts";
 import { type Tx, transact } from "../database/transact.ts";
 import { type Delivery, deliveryOf } from "../deliveries/deliveries.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
-import { deliveryRow, insertDeliveries } from "../deliveries/new-deliveries.ts";
+import { deliveryRow, insertDeliveries, SENT_MAX } from "../deliveries/new-deliveries.ts";
 import { OPEN_STATES } from "../deliveries/transitions.ts";
 import { lockSubscription } from "../subscriptions/lock-subscription.ts";
 import { parks } from "../subscriptions/match-subscriptions.ts";
@@ -25,7 +25,8 @@ import { parks } from "../subscriptions/match-subscriptions.ts";
  * twice.
  *
  * @returns undefined: not found
- * @throws Refusal `wrong_state` if the subscription has ended, or the event was deleted
+ * @throws Refusal `wrong_state` if the subscription has ended, or the event was deleted; `too_many` if the event
+ *   was sent to it {@link SENT_MAX} times
  */
 export async function resendDelivery(
   store: Store,
@@ -56,6 +57,7 @@ export async function resendDelivery(
     }
     const open = await openDelivery(store, tx, eventId, subscriptionId);
     if (open !== undefined) return { delivery: open, resent: false };
+    await requireRoom(store, tx, eventId, subscriptionId);
     const row = deliveryRow(
       { accountId, eventId, eventType, now, traceparent: original.traceparent, resendOf: id },
       // Ingest reaches a URL once per event. A random key lets this delivery exist besides that one.
@@ -75,6 +77,23 @@ export async function resendDelivery(
       .executeTakeFirstOrThrow();
     return { delivery: deliveryOf(stored), resent: true };
   });
+}
+
+/** @throws Refusal `too_many` if the event was sent to the subscription as often as it may */
+async function requireRoom(store: Store, tx: Tx, eventId: EventId, subscriptionId: SubscriptionId) {
+  const sent = await tx
+    .selectFrom(byIndex(store, "deliveries", "deliveries_by_event"))
+    .select("id")
+    .where("event_id", "=", eventId)
+    .where("subscription_id", "=", subscriptionId)
+    .limit(SENT_MAX)
+    .execute();
+  if (sent.length < SENT_MAX) return;
+  throw new Refusal(
+    "too_many",
+    `the event ${eventId} was sent to subscription ${subscriptionId} ${SENT_MAX} times, the maximum; ingest it anew`,
+    { reason: "RESENDS_FULL", metadata: { limit: String(SENT_MAX) }, field: "id" },
+  );
 }
 
 async function openDelivery(

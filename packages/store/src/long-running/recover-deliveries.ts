@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { DeliveryId, EventId, LeftOutReason, RecoverableState, SubscriptionId } from "@posthaste/domain";
+import {
+  type DeliveryId,
+  type EventId,
+  type LeftOutReason,
+  RECOVERABLE_STATES,
+  type RecoverableState,
+  type SubscriptionId,
+} from "@posthaste/domain";
 import type { Selectable } from "kysely";
 import { byIndex } from "../database/by-index.ts";
 import { ID_SLACK_MS, leastDeliveryId, sha256 } from "../database/ids.ts";
@@ -8,7 +15,7 @@ import type { Tables } from "../database/tables.ts";
 import type { Tx } from "../database/transact.ts";
 import { lockEvents } from "../deliveries/lock-events.ts";
 import { type LockedDelivery, lockDeliveries } from "../deliveries/move.ts";
-import { type DeliveryRow, deliveryRow } from "../deliveries/new-deliveries.ts";
+import { type DeliveryRow, deliveryRow, SENT_MAX } from "../deliveries/new-deliveries.ts";
 import { hasTraits, TRAIT_COLUMNS } from "../deliveries/traits.ts";
 import { OPEN_STATES, RECONCILE_GRACE_MS } from "../deliveries/transitions.ts";
 import { lockSubscriptions } from "../subscriptions/lock-subscription.ts";
@@ -30,8 +37,9 @@ const CANDIDATE_COLUMNS = [
 /** A delivery that a recovery may send again. */
 type Candidate = Pick<Selectable<Tables["deliveries"]>, (typeof CANDIDATE_COLUMNS)[number]>;
 
-/** What a recovery does with a delivery. */
+/** What a recovery does with a delivery. `held`: another transaction has its row, so it comes later. */
 type Decision =
+  | { readonly kind: "held" }
   | { readonly kind: "retry"; readonly delivery: LockedDelivery }
   | { readonly kind: "resend"; readonly row: DeliveryRow }
   | { readonly kind: "leave out"; readonly why: LeftOutReason };
@@ -47,29 +55,40 @@ export async function recoverDeliveries(
   { limit, makeMax, now }: Bounds,
 ): Promise<Step> {
   const { states = FAILED_STATES, eventId, ...traits } = recoveryOf(row).filter;
-  const lists = await Promise.all(
-    states.map((state) => candidatesIn(store, tx, row, { state, eventId, limit })),
-  );
+  // Those that wait come first: one that ends meanwhile is found in its new state, too.
+  const inOrder = RECOVERABLE_STATES.filter((state) => states.includes(state));
+  const lists: Candidate[][] = [];
+  for (const state of inOrder) lists.push(await candidatesIn(store, tx, row, { state, eventId, limit }));
   const found = lists
     .flat()
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .slice(0, limit);
-  const candidates = found.filter((candidate) => hasTraits(traits, candidate));
+  // Where the clock was set back, what the recovery has made lies within its time.
+  const candidates = found.filter(
+    (candidate) => candidate.recovery_id !== row.id && hasTraits(traits, candidate),
+  );
   const decide = await deciderOf(store, tx, row, candidates, now);
   const rows: DeliveryRow[] = [];
   const waiting: LockedDelivery[] = [];
   const leftOut: LeftOutReason[] = [];
+  let isHeldUp = false;
   for (const candidate of candidates) {
     if (rows.length + waiting.length === makeMax) break;
     const decision = decide(candidate);
+    if (decision.kind === "held") {
+      isHeldUp = true;
+      break;
+    }
     if (decision.kind === "retry") waiting.push(decision.delivery);
     else if (decision.kind === "resend") rows.push(decision.row);
     else leftOut.push(decision.why);
   }
   const examined = rows.length + waiting.length + leftOut.length;
-  const plan = { examined, rows, waiting, leftOut };
-  // Enough were found: the others come in the next step.
-  if (examined < candidates.length) return { ...plan, read: examined, cursor: candidates[examined - 1]?.id };
+  const plan = { examined, rows, waiting, leftOut, isHeldUp };
+  // Enough were found, or one is held: the others come in the next step.
+  if (examined < candidates.length) {
+    return { ...plan, read: examined, cursor: candidates[examined - 1]?.id ?? row.cursor_id };
+  }
   const isLast = lists.every((list) => list.length < limit) && lists.flat().length <= limit;
   return { ...plan, read: found.length, cursor: isLast ? undefined : found.at(-1)?.id };
 }
@@ -120,9 +139,9 @@ async function deciderOf(
     ended.map((candidate) => candidate.event_id),
   );
   const started = candidates.filter(({ state }) => state === "started").map(({ id }) => id);
-  const locked = new Map(
-    (await lockDeliveries(store, tx, started)).map((delivery) => [delivery.id, delivery]),
-  );
+  // Who waited for a row would keep those that it has from others meanwhile.
+  const free = await lockDeliveries(store, tx, started, "skip");
+  const locked = new Map(free.map((delivery) => [delivery.id, delivery]));
   // Read while the subscriptions are locked, since another recovery or a resend may be creating a newer
   // delivery.
   const newest = await newestOf(store, tx, ended);
@@ -130,16 +149,18 @@ async function deciderOf(
   return (candidate) => {
     if (candidate.state === "started") {
       const delivery = locked.get(candidate.id);
-      const waits = delivery?.state === "started" && (delivery.next_attempt_at ?? 0) > now;
+      if (delivery === undefined) return { kind: "held" };
+      const waits = delivery.state === "started" && (delivery.next_attempt_at ?? 0) > now;
       return waits ? { kind: "retry", delivery } : leaveOut("due");
     }
     const subscription = subscriptions.get(candidate.subscription_id);
-    const { id, acceptedBy } = newest.get(pairOf(candidate)) ?? {};
+    const { id, acceptedBy, count = 0 } = newest.get(pairOf(candidate)) ?? {};
     const isAccepted = acceptedBy !== undefined && candidate.created_at <= acceptedBy;
     if (candidate.test === 1) return leaveOut("test");
     if (subscription === undefined) return leaveOut("subscription_ended");
     if (!events.has(candidate.event_id)) return leaveOut("event_deleted");
     if (id !== candidate.id) return leaveOut("already_sent");
+    if (count >= SENT_MAX) return leaveOut("too_often");
     // Whoever names succeeded deliveries wants what was accepted to be sent again.
     if (isAccepted && candidate.state !== "succeeded") return leaveOut("accepted");
     const origin = { ...originOf(recovery, candidate, now), resendOf: candidate.id };
@@ -158,6 +179,8 @@ type Newest = {
    * another one later knew, and wanted it sent again: a resend. Undefined: there is none.
    */
   readonly acceptedBy: number | undefined;
+  /** How many there are. */
+  readonly count: number;
 };
 
 /**
@@ -181,6 +204,7 @@ async function newestOf(
     .select(["deliveries.event_id", "deliveries.subscription_id"])
     .select((eb) => [
       eb.fn.max("deliveries.id").as("newest"),
+      eb.fn.countAll().as("count"),
       eb.fn.max(eb.case().when("deliveries.state", "in", OPEN_STATES).then(1).else(0).end()).as("open"),
       eb.fn
         .max(
@@ -197,11 +221,8 @@ async function newestOf(
         )
         .as("cancelled_at"),
     ])
-    .where(
-      "candidate.id",
-      "in",
-      candidates.map(({ id }) => id),
-    )
+    // One candidate of each pair: an event that was sent again and again has as many candidates.
+    .where("candidate.id", "in", [...new Map(candidates.map((one) => [pairOf(one), one.id])).values()])
     .groupBy(["deliveries.event_id", "deliveries.subscription_id"])
     .execute();
   const ended = rows.filter(({ open }) => Number(open) === 0);
@@ -209,7 +230,7 @@ async function newestOf(
     ended.map((row) => {
       const acceptedBy =
         row.cancelled_at === null ? undefined : Number(row.cancelled_at) + RECONCILE_GRACE_MS;
-      return [pairOf(row), { id: row.newest, acceptedBy }];
+      return [pairOf(row), { id: row.newest, acceptedBy, count: Number(row.count) }];
     }),
   );
 }

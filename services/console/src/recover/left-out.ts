@@ -9,6 +9,7 @@ const REASONS = {
   [LeftOutReason.SUBSCRIPTION_ENDED]: "of a subscription that has ended",
   [LeftOutReason.TEST]: "test events",
   [LeftOutReason.EVENT_DELETED]: "whose event is no longer stored",
+  [LeftOutReason.TOO_OFTEN]: "sent as often as they may be",
 } as const satisfies Record<LeftOutReason, string>;
 
 /**
