@@ -7,6 +7,7 @@ import { transact } from "../src/database/transact.ts";
 import {
   type AttemptToRecord,
   adoptStrays,
+  advanceRecovery,
   cancelDelivery,
   claimDeliveries,
   closeStore,
@@ -14,6 +15,7 @@ import {
   createAttemptLedger,
   createClaimRotation,
   createIngest,
+  createRecovery,
   deferReconcile,
   drainSubscription,
   endSubscription,
@@ -292,6 +294,27 @@ describe("while a frozen session holds", () => {
     expect(await adoptStrays(store, id)).toBe(false);
     await freeAgain();
     expect(await adoptStrays(store, id)).toBe(true);
+  });
+
+  test("a delivery that waits, a recovery sends those before it, and that one once it is free", async () => {
+    const { store } = own;
+    const { ids } = await subscribed(one, 3);
+    await claimAll("me");
+    await markStarted(store, { owner: "me", ids, now: NOW });
+    for (const deliveryId of ids) {
+      const next = { state: "started" as const, nextAttemptAt: NOW + LEASE_MS, endedReason: null };
+      await recordAttempt(store, { deliveryId, attempt: attempt(), ...next, now: NOW });
+    }
+    const { id } = await createRecovery(store, {
+      ...{ accountId: one, kind: "recover", subscriptionId: null, sinceAt: 0, untilAt: NOW + 1 },
+      ...{ isDryRun: false, ratePerSecond: 100, filter: { states: ["started"] }, now: NOW + 1 },
+    });
+    const step = async () => await advanceRecovery(store, { id, limit: 100, now: NOW + 2 });
+    const free = await holdDelivery(ids[1] as DeliveryId);
+    expect(await step()).toMatchObject({ state: "running", retriedNow: [ids[0]], isHeldUp: true });
+    expect(await step()).toMatchObject({ state: "running", retriedNow: [], isHeldUp: true });
+    await free();
+    expect(await step()).toMatchObject({ state: "completed", retriedNow: ids.slice(1), isHeldUp: false });
   });
 
   test("a delivery, calls that cancel it leave the connections to others, and cancel it once it is free", async () => {

@@ -213,7 +213,7 @@ async function problemsOf(page: Page, name: string): Promise<string[]> {
   }
   const size = page.viewportSize();
   await page.setViewportSize({ width: NARROWEST_PX, height: 740 });
-  const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+  const wider = Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"));
   if (wider > 0) problems.push(`${name} is ${wider} px wider than ${NARROWEST_PX} px`);
   if (size !== null) await page.setViewportSize(size);
   await page.emulateMedia({ colorScheme: null });

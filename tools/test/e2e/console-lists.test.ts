@@ -322,7 +322,7 @@ test("a long target is shown in full where there is room, and never wider than t
       await go(path);
       const target = page.getByText("hooks.long-name.example").filter({ visible: true }).first();
       await target.waitFor();
-      const wider = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      const wider = await page.evaluate("document.documentElement.scrollWidth - screen.width");
       expect(wider, `px that ${path} is wider than ${width} px`).toBeLessThanOrEqual(0);
       const titles = `[...document.querySelectorAll("tbody a")].map(({ title }) => title)`;
       expect(String(await page.evaluate(titles))).toContain("segment-segment-");

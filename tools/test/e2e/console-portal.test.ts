@@ -145,7 +145,7 @@ describe("the brand", () => {
 async function overflowOf(page: Page): Promise<string[]> {
   const size = page.viewportSize();
   await page.setViewportSize({ width: NARROWEST_PX, height: 740 });
-  const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+  const wider = Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"));
   if (size !== null) await page.setViewportSize(size);
   return wider > 0 ? [`${wider} px wider than ${NARROWEST_PX} px`] : [];
 }

@@ -379,7 +379,9 @@ describe("what a page shows over its content", () => {
       await page.setViewportSize({ width: 320, height: 640 });
       const problems = async () => [
         ...(await seriousProblems(page)),
-        ...[Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"))].filter(Boolean),
+        ...[Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"))].filter(
+          Boolean,
+        ),
       ];
       await button(page, "Create subscription").click();
       await page.getByText("Choose at least one event type.").waitFor();

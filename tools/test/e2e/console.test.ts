@@ -625,7 +625,8 @@ async function problemsOf(
     // The dark look changes only the colours.
     const rules = look === "dark" ? ["color-contrast"] : [];
     const problems = look === "narrow" ? [] : await seriousProblems(page, rules);
-    const wider = Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth"));
+    // A phone's window grows with a page that is too wide for it.
+    const wider = Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"));
     if (wider > 0) problems.push(`is ${wider} px wider than the window`);
     const shift = Number(await page.evaluate("layoutShift"));
     if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`has a layout shift of ${shift}`);

@@ -40,6 +40,9 @@ export function SearchPage() {
   );
 }
 
+const ABOUT_VALUES =
+  "A value is found whole, as the event has it, perhaps without a prefix that is printed: 1042, not INV-1042.";
+
 function Events({ text }: { text: string }) {
   const { can } = useSession();
   const options = { enabled: can("deliveries:read"), retry: false };
@@ -66,7 +69,9 @@ function Events({ text }: { text: string }) {
     >
       {error !== null && <ErrorNote error={error} />}
       {isLoading && <Skeleton lines={2} />}
-      {!isLoading && error === null && !data?.events.length && <Empty title="None" />}
+      {!isLoading && error === null && !data?.events.length && (
+        <Empty title="None">{more !== undefined && <p>{ABOUT_VALUES}</p>}</Empty>
+      )}
       {data !== undefined && data.events.length > 0 && <EventRows events={data.events} />}
     </Card>
   ));

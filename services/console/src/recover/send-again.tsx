@@ -1,4 +1,5 @@
-import { type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
+import { useQuery } from "@connectrpc/connect-query";
+import { DeliveryService, type Recovery, RecoveryState } from "@posthaste/contracts/delivery";
 import { RotateCw } from "lucide-react";
 import { useState } from "react";
 import { Button } from "react-aria-components/Button";
@@ -9,6 +10,7 @@ import { Label } from "react-aria-components/Label";
 import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import { NumberField } from "react-aria-components/NumberField";
 import { Link } from "wouter";
+import { sumUp } from "../event/what-came-of-it.ts";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { whole } from "../parts/numbers.ts";
@@ -21,6 +23,9 @@ import { isOpen, useCount, useRecovery, useStart } from "./use-recovery.ts";
 /** Gentle on a receiver that has just come back. */
 const RATE_DEFAULT = 100;
 const RATE_MAX = 1_000;
+/** Deliveries whose states are summed up: a page. */
+const SUMMED_MAX = 500;
+const SUMMED_EVERY_MS = 2_000;
 
 /** A button that counts what a selection has, asks, and sends it. */
 export function SendAgainButton(props: {
@@ -28,11 +33,21 @@ export function SendAgainButton(props: {
   selection: Selection;
   isPrimary?: boolean;
   isSmall?: boolean;
+  /** False: there is nothing to send any more. The dialog stays while it is open. Default: true. */
+  isOffered?: boolean;
+  /** Called as the dialog opens and closes. */
+  onOpenChange?(isOpen: boolean): void;
 }) {
-  const { label, selection, isPrimary = false, isSmall = false } = props;
+  const { label, selection, isPrimary = false, isSmall = false, isOffered = true, onOpenChange } = props;
+  const [isOpen, setOpen] = useState(false);
   const looks = `${controls.button} ${isPrimary ? controls.primary : ""} ${isSmall ? controls.small : ""}`;
+  const change = (opens: boolean) => {
+    setOpen(opens);
+    onOpenChange?.(opens);
+  };
+  if (!isOffered && !isOpen) return null;
   return (
-    <DialogTrigger>
+    <DialogTrigger isOpen={isOpen} onOpenChange={change}>
       <Button className={looks}>
         <RotateCw size={15} aria-hidden="true" /> {label}
       </Button>
@@ -135,6 +150,23 @@ function Counted({ count }: { count: Recovery | undefined }) {
   );
 }
 
+/** Says what the receivers have answered so far. */
+function CameOfIt({ recoveryId }: { recoveryId: number }) {
+  const { data } = useQuery(
+    DeliveryService.method.listDeliveries,
+    { recoveryId, pageSize: SUMMED_MAX },
+    { refetchInterval: SUMMED_EVERY_MS },
+  );
+  if (data === undefined) return null;
+  const isAll = data.nextPageToken === "";
+  return (
+    <p>
+      {isAll ? "What came of them so far: " : `Of the newest ${whole(data.deliveries.length)}: `}
+      <strong>{sumUp(data.deliveries)}</strong>.
+    </p>
+  );
+}
+
 function Sent({
   recovery,
   total,
@@ -152,9 +184,11 @@ function Sent({
         <strong>{whole(made)}</strong> sent{isOpen(recovery) ? " so far" : ""}
         {leftOut > 0n && <>. Left out: {whyLeftOut(leftOutBy, leftOut)}</>}.
       </p>
+      {made > 0n && <CameOfIt recoveryId={recovery.id} />}
       <p className={styles.muted}>
-        It goes on if you leave this page. <Link href="/recover">Recoveries</Link> shows it, and can pause and
-        cancel it. <Link href={`/deliveries?recovery=${recovery.id}`}>See the deliveries</Link>.
+        {isOpen(recovery) && "It goes on if you leave this page, and can be paused and cancelled. "}
+        <Link href={`/deliveries?recovery=${recovery.id}`}>See the deliveries</Link>, or{" "}
+        <Link href="/recover">all recoveries</Link>.
       </p>
       <div className={controls.actions}>
         <Button className={`${controls.button} ${controls.primary}`} onPress={onClose} autoFocus>

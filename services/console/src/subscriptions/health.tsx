@@ -63,9 +63,13 @@ export function Health({ subscription: { id, state } }: { subscription: Subscrip
       {data.bucket !== undefined && can("deliveries:read") && (
         <AttemptsChart id={id} buckets={data.buckets} lengthMs={durationMsOf(data.bucket)} />
       )}
-      {data.retrying > 0 && can("deliveries:write") && (
+      {can("deliveries:write") && (
         <div className={styles.send}>
-          <SendAgainButton label="Send what waits now…" selection={waitingFor(id)} />
+          <SendAgainButton
+            label="Send what waits now…"
+            selection={waitingFor(id)}
+            isOffered={data.retrying > 0}
+          />
         </div>
       )}
     </Card>
