@@ -183,6 +183,22 @@ onEachDatabase("the audit log", (bench) => {
     });
   });
 
+  test("of metadata holds the entries that changed, and nothing if only their order did", async () => {
+    const { store, accountId, subscribe } = bench();
+    const { id } = await subscribe();
+    const set = async (metadata: Record<string, string>) => {
+      await updateSubscription(store, { accountId, id, metadata, now: NOW, by: BY });
+      return (await listAuditEntries(store, { accountId, action: BY.action, limit: 10 })).rows;
+    };
+    const first = await set({ a: "1", b: "2" });
+    expect(await set({ b: "2", a: "1" })).toHaveLength(first.length);
+    const [entry] = await set({ a: "1", b: "3" });
+    expect([entry?.beforeJson, entry?.afterJson].map((json) => JSON.parse(json ?? ""))).toEqual([
+      { metadata: { b: "2" } },
+      { metadata: { b: "3" } },
+    ]);
+  });
+
   test("cuts a long value off", async () => {
     const { store, accountId, subscribe } = bench();
     const { id } = await subscribe();

@@ -9,8 +9,8 @@ import type { Tx } from "../database/transact.ts";
 import type { Match } from "../subscriptions/match-subscriptions.ts";
 
 /**
- * Deliveries of one event to one subscription. Whoever sends it again reads all of them, in steps for hundreds
- * of events at once, and nobody needs it sent as often.
+ * Deliveries of one event to one subscription. Whoever sends it again reads all of them, in steps for
+ * hundreds of events at once, and nobody needs it sent as often.
  */
 export const SENT_MAX = 200;
 

@@ -25,8 +25,8 @@ import { parks } from "../subscriptions/match-subscriptions.ts";
  * twice.
  *
  * @returns undefined: not found
- * @throws Refusal `wrong_state` if the subscription has ended, or the event was deleted; `too_many` if the event
- *   was sent to it {@link SENT_MAX} times
+ * @throws Refusal `wrong_state` if the subscription has ended, or the event was deleted; `too_many` if the
+ *   event was sent to it {@link SENT_MAX} times
  */
 export async function resendDelivery(
   store: Store,

@@ -47,7 +47,22 @@ export function auditedUpdate(
   if (headers !== undefined && sorted(headers) !== sorted(JSON.parse(opened("headers") ?? "{}"))) {
     after["headers"] = whatBecame(was.headerNames.length > 0, updated.headerNames.length > 0);
   }
-  return { before: visibleFields(was), after };
+  // Of twenty entries, those that changed: somebody may change one a thousand times a second.
+  const [before, own] = [was.metadata, updated.metadata];
+  after["metadata"] = differing(own, before);
+  return { before: { ...visibleFields(was), metadata: differing(before, own) }, after };
+}
+
+/** Returns the entries that are missing or different in `others`, in the order of their names. */
+function differing(
+  entries: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return inOrder(Object.entries(entries).filter(([name, value]) => others[name] !== value));
+}
+
+function inOrder(entries: [string, string][]): Record<string, string> {
+  return Object.fromEntries(entries.sort());
 }
 
 /** Returns the fields that every reader of the subscription may see; of the URL, without its query. */
@@ -60,7 +75,7 @@ function visibleFields(subscription: Subscription): AuditedFields {
     acceptance: subscription.acceptance,
     timeout_ms: subscription.timeoutMs,
     description: subscription.description,
-    metadata: subscription.metadata,
+    metadata: inOrder(Object.entries(subscription.metadata)),
     rate_limit: rate && { per_second: rate.perSecond, burst: rate.burst },
     concurrency: subscription.concurrency,
     header_names: subscription.headerNames,
