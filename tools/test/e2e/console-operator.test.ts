@@ -58,6 +58,25 @@ test("an operator acts in an account, also in a new tab and after a reload, and 
   await entry.getByText(/of account \d+/).waitFor();
   expect(await entry.getByText(`of account ${t.account.id}`).count()).toBe(0);
   expect(await seriousProblems(page)).toEqual([]);
+
+  // What was done and the token lead to all such entries, and the address says so.
+  await entry.getByRole("link", { name: "Pause subscription" }).click();
+  await page.getByRole("button", { name: "Remove the filter Pause subscription" }).waitFor();
+  const others = page.getByRole("row").filter({ hasNotText: /Pause subscription|When and who/ });
+  await expect.poll(() => others.count(), PATIENCE).toBe(0);
+  await entry
+    .first()
+    .getByRole("link", { name: /of account \d+/ })
+    .click();
+  await page.waitForURL(/\/operator\/audit\?token=\d+$/);
+  await page
+    .getByRole("row", { name: /Pause subscription/ })
+    .first()
+    .waitFor();
+  await page.getByRole("button", { name: "Any time Time" }).click();
+  await page.getByRole("option", { name: "Last hour" }).click();
+  await page.waitForURL(/token=\d+&since=1h$/);
+  await entry.first().waitFor();
 }, 60_000);
 
 test("an operator makes an account, a token and a portal link, and revokes the token", async () => {

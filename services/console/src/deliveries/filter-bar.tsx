@@ -1,5 +1,4 @@
 import { DeliveryState, type Outcome } from "@posthaste/contracts/delivery";
-import { X } from "lucide-react";
 import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
@@ -9,6 +8,7 @@ import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { DELIVERY_STATES, stateName } from "../parts/delivery-status.ts";
 import { FAILURES } from "../parts/failures.ts";
+import { OnlyButton } from "../parts/only-button.tsx";
 import { SubscriptionChoice } from "../parts/subscription-choice.tsx";
 import { TimeFilter } from "../parts/time-filter.tsx";
 import { statusesFrom } from "../recover/selection.ts";
@@ -114,17 +114,4 @@ function stateFrom(id: string, wasRetrying: boolean, attemptsMin: number) {
   if (id === RETRYING) return { state: DeliveryState.STARTED, attemptsMin: Math.max(1, attemptsMin) };
   const isImplied = wasRetrying && attemptsMin === 1;
   return { state: Number(id) as DeliveryState, attemptsMin: isImplied ? 0 : attemptsMin };
-}
-
-/** A filter that a link has set. */
-function OnlyButton({ name, onRemove }: { name: string; onRemove(): void }) {
-  return (
-    <Button
-      className={`${controls.button} ${styles.only}`}
-      aria-label={`Remove the filter ${name}`}
-      onPress={onRemove}
-    >
-      <span>{name}</span> <X size={14} aria-hidden="true" />
-    </Button>
-  );
 }

@@ -65,7 +65,7 @@ export function AccountPage({ id }: { id: number }) {
           isFlush
           aside={<Link href={`/operator/audit?account=${id}`}>All entries</Link>}
         >
-          <AuditList filters={{ accountId: id }} pageSize={10} />
+          <AuditList request={{ accountId: id }} pageSize={10} />
         </Card>
       </div>
     </>

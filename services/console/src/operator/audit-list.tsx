@@ -1,5 +1,12 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
-import { AccountService, type AuditEntry } from "@posthaste/contracts/account";
+import {
+  AccountService,
+  type AuditActor,
+  AuditActorKind,
+  type AuditEntry,
+  type ListAuditEntriesRequestSchema,
+} from "@posthaste/contracts/account";
 import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
 import controls from "../parts/controls.module.css";
@@ -7,20 +14,20 @@ import { ErrorNote } from "../parts/error-note.tsx";
 import { Empty, Skeleton } from "../parts/layout.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
-import type { AuditFilters } from "./audit-filters.ts";
+import { auditAddress } from "./audit-filters.ts";
 import styles from "./audit-list.module.css";
 import { actionName, actorName, changesOf, SUBJECTS } from "./audit-words.ts";
 
 /** Lists entries of the audit log, newest first. */
 export function AuditList(props: {
-  filters: Partial<AuditFilters>;
+  request: MessageInitShape<typeof ListAuditEntriesRequestSchema>;
   pageSize: number;
   showsAccount?: boolean;
 }) {
-  const { filters, pageSize, showsAccount = false } = props;
+  const { request, pageSize, showsAccount = false } = props;
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
     AccountService.method.listAuditEntries,
-    { ...filters, pageSize, pageToken: "" },
+    { ...request, pageSize, pageToken: "" },
     {
       pageParamKey: "pageToken",
       getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
@@ -69,10 +76,12 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
     <tr>
       <td>
         <Time at={createdAt} />
-        <span className={styles.who}>{actorName(actor)}</span>
+        <span className={styles.who}>
+          <Actor actor={actor} />
+        </span>
       </td>
       <td>
-        {actionName(action)}
+        <Link href={auditAddress({ action })}>{actionName(action)}</Link>
         <span className={styles.who}>
           {SUBJECTS[subject]} {subjectId}
           {showsAccount && accountId !== 0 && (
@@ -96,4 +105,11 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
       </td>
     </tr>
   );
+}
+
+/** Leads from a token to all that it changed. */
+function Actor({ actor }: { actor: AuditActor | undefined }) {
+  const name = actorName(actor);
+  if (actor?.kind !== AuditActorKind.TOKEN) return name;
+  return <Link href={auditAddress({ tokenId: actor.tokenId })}>{name}</Link>;
 }

@@ -7,9 +7,17 @@ import { Link, useLocation, useSearch } from "wouter";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { Card, PageHeader } from "../parts/layout.tsx";
-import { type AuditFilters, auditAddress, NO_AUDIT_FILTERS, readAuditFilters } from "./audit-filters.ts";
+import { OnlyButton } from "../parts/only-button.tsx";
+import { TimeFilter } from "../parts/time-filter.tsx";
+import {
+  type AuditFilters,
+  auditAddress,
+  auditRequest,
+  NO_AUDIT_FILTERS,
+  readAuditFilters,
+} from "./audit-filters.ts";
 import { AuditList } from "./audit-list.tsx";
-import { SUBJECTS } from "./audit-words.ts";
+import { actionName, SUBJECTS } from "./audit-words.ts";
 import styles from "./operator.module.css";
 
 const PAGE_SIZE = 50;
@@ -20,6 +28,8 @@ export function AuditPage() {
   const search = useSearch();
   const [, navigate] = useLocation();
   const filters = useMemo(() => readAuditFilters(search), [search]);
+  // The log is read as of the time of the filters: a later one would begin anew, at its first page.
+  const request = useMemo(() => auditRequest(filters, Date.now()), [filters]);
   const change = (over: Partial<AuditFilters>, isTyped = false) =>
     navigate(auditAddress({ ...filters, ...over }), { replace: isTyped });
   return (
@@ -50,6 +60,17 @@ export function AuditPage() {
           <Label>Its number, id or code</Label>
           <Input className={controls.input} placeholder="Any" />
         </TextField>
+        <TimeFilter
+          since={filters.since}
+          onChange={(since) => change({ since })}
+          onType={(since) => change({ since }, true)}
+        />
+        {filters.action !== "" && (
+          <OnlyButton name={actionName(filters.action)} onRemove={() => change({ action: "" })} />
+        )}
+        {filters.tokenId !== 0n && (
+          <OnlyButton name={`Token ${filters.tokenId}`} onRemove={() => change({ tokenId: 0n })} />
+        )}
         {auditAddress(filters) !== auditAddress(NO_AUDIT_FILTERS) && (
           <Button className={controls.button} onPress={() => change(NO_AUDIT_FILTERS)}>
             Clear filters
@@ -57,7 +78,7 @@ export function AuditPage() {
         )}
       </search>
       <Card isFlush>
-        <AuditList key={search} filters={filters} pageSize={PAGE_SIZE} showsAccount />
+        <AuditList key={search} request={request} pageSize={PAGE_SIZE} showsAccount />
       </Card>
     </>
   );

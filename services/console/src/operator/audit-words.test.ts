@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { AuditActorKind, AuditActorSchema, AuditSubject } from "@posthaste/contracts/account";
+import { AuditActorKind, AuditActorSchema } from "@posthaste/contracts/account";
 import { expect, test } from "vitest";
-import { auditAddress, NO_AUDIT_FILTERS, readAuditFilters } from "./audit-filters.ts";
 import { actionName, actorName, changesOf } from "./audit-words.ts";
 
 test("an RPC is said in words, and a route and a command as they are", () => {
@@ -29,10 +28,4 @@ test("each field comes with what it was and what it is", () => {
 
 test("what an entry says that is no JSON is shown as it is", () => {
   expect(changesOf("", "oops")).toEqual([{ field: "", after: "oops" }]);
-});
-
-test("filters survive the way through the address", () => {
-  const filters = { accountId: 7, subject: AuditSubject.TOKEN, subjectId: "5" };
-  expect(readAuditFilters(auditAddress(filters).split("?")[1] ?? "")).toEqual(filters);
-  expect(readAuditFilters("account=-1&subject=99")).toEqual(NO_AUDIT_FILTERS);
 });

@@ -19,7 +19,7 @@ export function filterInWords(
     eventTypes,
     outcomes.map((outcome) => OUTCOMES[outcome].split(":")[0]?.toLowerCase() ?? ""),
     statuses.map((status) => `status ${status}`),
-    attemptsMin === 0 ? [] : [`at least ${attemptsMin} attempts`],
+    attemptsMin === 0 ? [] : [`at least ${attemptsMin} ${attemptsMin === 1 ? "attempt" : "attempts"}`],
     recovery.eventId === "" ? [] : [`event ${recovery.eventId}`],
   ];
   return lists.filter((list) => list.length > 0).map((list) => OR.format(list));

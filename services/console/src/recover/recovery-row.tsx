@@ -20,7 +20,8 @@ const STATES = {
   [RecoveryState.UNSPECIFIED]: ["Unknown", "grey"],
   [RecoveryState.RUNNING]: ["Running", "blue"],
   [RecoveryState.PAUSED]: ["Paused", "amber"],
-  [RecoveryState.COMPLETED]: ["Completed", "green"],
+  // Not green: it says nothing of what came of the deliveries.
+  [RecoveryState.COMPLETED]: ["Completed", "grey"],
   [RecoveryState.CANCELLED]: ["Cancelled", "grey"],
 } as const satisfies Record<RecoveryState, readonly [string, Tone]>;
 
