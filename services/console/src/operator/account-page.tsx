@@ -57,16 +57,17 @@ export function AccountPage({ id }: { id: number }) {
           />
           <LaneChoice account={account} onChanged={() => void refetch()} />
         </Card>
-        <FailingTable accountId={id} />
-        <Tokens accountId={id} />
-        <NewPortalLink accountId={id} />
-        <Card
-          title="Audit log"
-          isFlush
-          aside={<Link href={`/operator/audit?account=${id}`}>All entries</Link>}
-        >
-          <AuditList request={{ accountId: id }} pageSize={10} />
-        </Card>
+        <FailingTable accountId={id}>
+          <Tokens accountId={id} />
+          <NewPortalLink accountId={id} />
+          <Card
+            title="Audit log"
+            isFlush
+            aside={<Link href={`/operator/audit?account=${id}`}>All entries</Link>}
+          >
+            <AuditList request={{ accountId: id }} pageSize={10} />
+          </Card>
+        </FailingTable>
       </div>
     </>
   );

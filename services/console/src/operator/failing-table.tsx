@@ -24,8 +24,10 @@ const COUNTED_MAX = 1_000;
  * Lists failing subscriptions with their owners, causes and actions, the longest failing first.
  *
  * @param props.accountId only this account's. Default: all accounts'
+ * @param props.children what follows the list. It is shown once their number is known, which would move it
  */
-export function FailingTable({ accountId = 0 }: { accountId?: number }) {
+export function FailingTable(props: { accountId?: number; children?: React.ReactNode }) {
+  const { accountId = 0, children } = props;
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
     OperatorService.method.listFailingSubscriptions,
     { accountId, pageSize: PAGE_SIZE, pageToken: "" },
@@ -37,25 +39,28 @@ export function FailingTable({ accountId = 0 }: { accountId?: number }) {
   );
   const failing = data?.pages.flatMap((page) => page.subscriptions) ?? [];
   return (
-    <Card title="Failing subscriptions" isFlush>
-      {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <Skeleton lines={3} />}
-      {data !== undefined && failing.length === 0 && <Empty title="No subscription is failing" />}
-      {failing.length > 0 && (
-        <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />
-      )}
-      {hasNextPage && (
-        <p className={styles.more}>
-          <Button
-            className={`${controls.button} ${controls.small}`}
-            isDisabled={isFetchingNextPage}
-            onPress={() => void fetchNextPage()}
-          >
-            Show more
-          </Button>
-        </p>
-      )}
-    </Card>
+    <>
+      <Card title="Failing subscriptions" isFlush>
+        {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
+        {data === undefined && error === null && <Skeleton lines={3} />}
+        {data !== undefined && failing.length === 0 && <Empty title="No subscription is failing" />}
+        {failing.length > 0 && (
+          <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />
+        )}
+        {hasNextPage && (
+          <p className={styles.more}>
+            <Button
+              className={`${controls.button} ${controls.small}`}
+              isDisabled={isFetchingNextPage}
+              onPress={() => void fetchNextPage()}
+            >
+              Show more
+            </Button>
+          </p>
+        )}
+      </Card>
+      {(data !== undefined || error !== null) && children}
+    </>
   );
 }
 

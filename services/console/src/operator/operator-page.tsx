@@ -24,8 +24,9 @@ export function OperatorPage() {
       </PageHeader>
       <div className={`${styles.stack} ${styles.all}`}>
         <Installation />
-        <FailingTable />
-        <Recoveries />
+        <FailingTable>
+          <Recoveries />
+        </FailingTable>
       </div>
     </>
   );
