@@ -37,7 +37,7 @@ function Installation() {
   return (
     <Card title="Installation">
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <Skeleton lines={2} />}
+      {data === undefined && error === null && <Skeleton lines={1} />}
       {data !== undefined && (
         <Facts
           facts={[
