@@ -10,6 +10,7 @@ import { Link, useLocation } from "wouter";
 import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, PageHeader, Skeleton } from "../parts/layout.tsx";
+import { MoreButton } from "../parts/more-button.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import { countUpTo, LANES } from "./account-words.ts";
@@ -21,7 +22,7 @@ const EVERY_MS = 15_000;
 
 /** Lists all accounts with what waits and fails in each. */
 export function AccountsPage() {
-  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+  const pages = useInfiniteQuery(
     OperatorService.method.listAccountStates,
     { pageSize: PAGE_SIZE, pageToken: "" },
     {
@@ -30,6 +31,7 @@ export function AccountsPage() {
       refetchInterval: EVERY_MS,
     },
   );
+  const { data, error, refetch } = pages;
   const states = data?.pages.flatMap((page) => page.accounts) ?? [];
   return (
     <>
@@ -64,17 +66,7 @@ export function AccountsPage() {
               </table>
             </div>
           )}
-          {hasNextPage && (
-            <p className={styles.more}>
-              <Button
-                className={`${controls.button} ${controls.small}`}
-                isDisabled={isFetchingNextPage}
-                onPress={() => void fetchNextPage()}
-              >
-                Show more
-              </Button>
-            </p>
-          )}
+          <MoreButton pages={pages}>Show more</MoreButton>
         </Card>
       </div>
     </>

@@ -7,11 +7,10 @@ import {
   type AuditEntry,
   type ListAuditEntriesRequestSchema,
 } from "@posthaste/contracts/account";
-import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
-import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Empty, Skeleton } from "../parts/layout.tsx";
+import { MoreButton } from "../parts/more-button.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import { auditAddress } from "./audit-filters.ts";
@@ -25,7 +24,7 @@ export function AuditList(props: {
   showsAccount?: boolean;
 }) {
   const { request, pageSize, showsAccount = false } = props;
-  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+  const pages = useInfiniteQuery(
     AccountService.method.listAuditEntries,
     { ...request, pageSize, pageToken: "" },
     {
@@ -33,12 +32,13 @@ export function AuditList(props: {
       getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
     },
   );
+  const { data, error, refetch } = pages;
   const entries = data?.pages.flatMap((page) => page.entries) ?? [];
   return (
     <>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
       {data === undefined && error === null && <Skeleton lines={5} />}
-      {data !== undefined && entries.length === 0 && !hasNextPage && <Empty title="No entries" />}
+      {data !== undefined && entries.length === 0 && !pages.hasNextPage && <Empty title="No entries" />}
       {entries.length > 0 && (
         <table className={`${table.table} ${styles.table}`}>
           <thead>
@@ -55,17 +55,7 @@ export function AuditList(props: {
           </tbody>
         </table>
       )}
-      {hasNextPage && (
-        <p className={styles.more}>
-          <Button
-            className={`${controls.button} ${controls.small}`}
-            isDisabled={isFetchingNextPage}
-            onPress={() => void fetchNextPage()}
-          >
-            Older entries
-          </Button>
-        </p>
-      )}
+      <MoreButton pages={pages}>Older entries</MoreButton>
     </>
   );
 }

@@ -1,11 +1,10 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { type FailingSubscription, OperatorService } from "@posthaste/contracts/operator";
-import { Button } from "react-aria-components/Button";
 import { Link } from "wouter";
 import { answerOf, SubscriptionBadge } from "../parts/badge.tsx";
-import controls from "../parts/controls.module.css";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, Skeleton } from "../parts/layout.tsx";
+import { MoreButton } from "../parts/more-button.tsx";
 import { whole } from "../parts/numbers.ts";
 import table from "../parts/table.module.css";
 import { Time, TimeAhead } from "../parts/time.tsx";
@@ -28,7 +27,7 @@ const COUNTED_MAX = 1_000;
  */
 export function FailingTable(props: { accountId?: number; children?: React.ReactNode }) {
   const { accountId = 0, children } = props;
-  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+  const pages = useInfiniteQuery(
     OperatorService.method.listFailingSubscriptions,
     { accountId, pageSize: PAGE_SIZE, pageToken: "" },
     {
@@ -37,6 +36,7 @@ export function FailingTable(props: { accountId?: number; children?: React.React
       refetchInterval: EVERY_MS,
     },
   );
+  const { data, error, refetch } = pages;
   const failing = data?.pages.flatMap((page) => page.subscriptions) ?? [];
   return (
     <>
@@ -47,17 +47,7 @@ export function FailingTable(props: { accountId?: number; children?: React.React
         {failing.length > 0 && (
           <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />
         )}
-        {hasNextPage && (
-          <p className={styles.more}>
-            <Button
-              className={`${controls.button} ${controls.small}`}
-              isDisabled={isFetchingNextPage}
-              onPress={() => void fetchNextPage()}
-            >
-              Show more
-            </Button>
-          </p>
-        )}
+        <MoreButton pages={pages}>Show more</MoreButton>
       </Card>
       {(data !== undefined || error !== null) && children}
     </>
