@@ -63,6 +63,16 @@ const failing = async (
   }
   return ids;
 };
+/** Makes a subscription and a delivery to it that is accepted. */
+const acceptedOne = async ({ store, subscribe, ingest }: Bench) => {
+  await subscribe();
+  await ingest();
+  const [id] = await beginAttempts(store);
+  if (id === undefined) throw new Error("no delivery");
+  await recordAccepted(store, id);
+  return id;
+};
+
 const setState = (store: Store, id: DeliveryId, state: RecoverableState) =>
   store.db
     .updateTable("deliveries")
@@ -147,12 +157,8 @@ onEachDatabase("a recovery of what waits", (bench) => {
   });
 
   test("sends what was accepted only if that state is named", async () => {
-    const { store, accountId, subscribe, ingest } = bench();
-    await subscribe();
-    await ingest();
-    const [id] = await beginAttempts(store);
-    if (id === undefined) throw new Error("no delivery");
-    await recordAccepted(store, id);
+    const { store, accountId } = bench();
+    const id = await acceptedOne(bench());
     expect(await finish(store, await start(bench(), {}))).toMatchObject({ examined: 0 });
     const done = await finish(store, await start(bench(), { states: ["succeeded"] }));
     expect(done).toMatchObject({ made: 1 });
@@ -265,12 +271,8 @@ onEachDatabase("a subscription with deliveries that wait for a retry", (bench) =
 
 onEachDatabase("a resend", (bench) => {
   test("is linked with the delivery that it sends again", async () => {
-    const { store, accountId, subscribe, ingest } = bench();
-    await subscribe();
-    await ingest();
-    const [id] = await beginAttempts(store);
-    if (id === undefined) throw new Error("no delivery");
-    await recordAccepted(store, id);
+    const { store, accountId } = bench();
+    const id = await acceptedOne(bench());
     const old = await getDelivery(store, { accountId, id });
     if (old === undefined) throw new Error("the delivery is gone");
     expect(await resentAs(store, old)).toBeUndefined();
