@@ -71,7 +71,7 @@ const ROUTING = {
 /** Serves everything on one port: Connect, gRPC, gRPC-Web, the REST gateway, the console, health. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { deps, host, drainMs, corsOrigins = [] } = options;
-  const { log, limits, lastCallers, observer, requestPlaces } = deps;
+  const { log, limits, lastCallers, loopTurns, observer, requestPlaces } = deps;
   const problems = { ...deps, bodyBytesMax: limits.gatewayBodyBytesMax };
   let handle = (_request: IncomingMessage, _response: ServerResponse) => {};
   const handleAny: Handler = (request, response) => {
@@ -79,6 +79,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     handle(request as IncomingMessage, response as ServerResponse);
   };
   const port = createOnePort({ limits, handler: handleAny, probableAccount: lastCallers.of, observer });
+  port.server.on("connection", loopTurns.accepted);
   const app = fastify({
     serverFactory: (handler) => {
       handle = handler;
@@ -111,13 +112,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   });
   boundHeads(app);
   requireHost(app);
-  app.addHook("onSend", async (_request, reply, payload) => {
-    // Fastify closes a file on the response's `close` event, which may have fired while the file was opening.
-    if (!(payload instanceof Readable && isOver(reply.raw))) return payload;
-    // An error from opening the file arrives later, when nothing handles it any more.
-    payload.on("error", () => {}).destroy();
-    return "";
-  });
+  closeUnsentFiles(app);
   answerUnrouted(app, (path) => RPC_METHODS.get(path), insteadOf, notFoundPage(options.console));
   const stopping = new AbortController();
   // Every call in flight has a listener on this signal, so their number is not a leak.
@@ -150,6 +145,17 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       clearTimeout(force);
     },
   };
+}
+
+/** Closes a file whose response is over before the file is open. */
+function closeUnsentFiles(app: FastifyInstance): void {
+  app.addHook("onSend", async (_request, reply, payload) => {
+    // Fastify closes it on the response's `close` event, which may have fired while the file was opening.
+    if (!(payload instanceof Readable && isOver(reply.raw))) return payload;
+    // An error from opening the file arrives later, when nothing handles it any more.
+    payload.on("error", () => {}).destroy();
+    return "";
+  });
 }
 
 async function registerRoutes(

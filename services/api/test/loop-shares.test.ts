@@ -8,7 +8,7 @@ import type { LoopTurnsOptions } from "../src/access/loop-turns.ts";
 import { type Bench, startBench } from "./fixture.ts";
 
 /** Costly calls at once. */
-const CALLS = 16;
+const CALLS = 32;
 /**
  * Another account's calls that are answered meanwhile, one after another: about one for each costly call, but
  * for the few costly ones that were computed before the first. Without turns it is one for four.
@@ -75,8 +75,8 @@ async function mixed(calls: readonly Call[]) {
   return { statuses: new Set(await Promise.all(costly)), others };
 }
 
-const EVENT = { eventType: "invoice_sent", data: members(50_000) };
-const ALL_NAMES = JSON.stringify(members(50_000));
+const EVENT = { eventType: "invoice_sent", data: members(25_000) };
+const ALL_NAMES = JSON.stringify(members(25_000));
 const KINDS: Readonly<Record<string, { readonly call: () => Call; readonly status: number }>> = {
   "as JSON": { call: () => ({ body: JSON.stringify(EVENT) }), status: 200 },
   "as compressed JSON": {
@@ -89,7 +89,7 @@ const KINDS: Readonly<Record<string, { readonly call: () => Call; readonly statu
         IngestEventRequestSchema,
         create(IngestEventRequestSchema, {
           eventType: "invoice_sent",
-          snapshot: { case: "data", value: members(50_000) },
+          snapshot: { case: "data", value: members(25_000) },
         }),
       ),
       type: "application/proto",
@@ -114,7 +114,7 @@ describe("an account that sends costly calls at once", () => {
   test("with used keys of large events leaves turns of the event loop to others", async () => {
     const keys = Array.from({ length: CALLS }, (_, i) => `key ${i}`);
     for (const [i, idempotencyKey] of keys.entries()) {
-      const dataJson = JSON.stringify(members(40_000, i));
+      const dataJson = JSON.stringify(members(20_000, i));
       const body = JSON.stringify({ eventType: "invoice_sent", idempotencyKey, dataJson });
       expect(await answerTo({ body })).toBe(200);
     }

@@ -1,6 +1,6 @@
 import type { AccountId } from "@posthaste/domain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ANONYMOUS, createLoopTurns } from "./loop-turns.ts";
+import { ANONYMOUS, createLoopTurns, type LoopTurns } from "./loop-turns.ts";
 
 const [A, B, C, LIGHT] = [1, 2, 3, 4] as AccountId[] as [AccountId, AccountId, AccountId, AccountId];
 const LARGE = 1_048_576;
@@ -206,6 +206,43 @@ test("two accounts that are alone share the time, however long each one's comput
   const ofB = computed.filter((name) => name === "b").length * 20;
   expect(ofA / ofB).toBeGreaterThan(0.7);
   expect(ofA / ofB).toBeLessThan(1.4);
+});
+
+/** Accepts a connection in each turn of the loop, and returns after how many what was awaited is there. */
+async function turnsOfCrowd(turns: LoopTurns, isThere: () => boolean, pass: () => Promise<void>) {
+  for (let accepted = 0; ; accepted++) {
+    if (isThere()) return accepted;
+    turns.accepted();
+    await pass();
+  }
+}
+
+test("while connections arrive, a computation is followed by a rest of its length", async () => {
+  const { turns, compute, computed, pass } = setup();
+  for (let i = 0; i < 10; i++) void compute(A, "a", 100);
+  const nextOf = (count: number) =>
+    turnsOfCrowd(
+      turns,
+      () => computed.length === count,
+      async () => await pass(1),
+    );
+  await nextOf(1);
+  for (let count = 2; count <= 10; count++) {
+    const accepted = await nextOf(count);
+    expect(accepted).toBeGreaterThanOrEqual(99);
+    expect(accepted).toBeLessThanOrEqual(102);
+  }
+});
+
+test("once no more connections arrive, the next computation does not wait for the rest", async () => {
+  const { turns, compute, computed, turn } = setup();
+  for (let i = 0; i < 3; i++) void compute(A, "a", 100);
+  await turn();
+  turns.accepted();
+  await turn();
+  expect(computed).toHaveLength(1);
+  await turn();
+  expect(computed).toHaveLength(2);
 });
 
 test("what nobody waits for any more leaves the line", async () => {

@@ -13,6 +13,10 @@ import { type AccountId, createDebts, createFairQueue, type DebtTerms, Refusal }
  * *light* accounts, all others, have requests in flight. Debtors repay together as well, so that many of them
  * take no more than two do. If no light account needs the thread, all of it belongs to the debtors, the one
  * that owes least first.
+ *
+ * Nobody knows whose a connection is that is still to be accepted, and Node accepts one in each turn: behind
+ * a crowd of new ones, a newcomer would wait for as many computations. So while connections arrive, those of
+ * a turn are followed by a rest of their length, in which hundreds are accepted.
  */
 
 /**
@@ -73,6 +77,8 @@ export type LoopTurns = {
    * @throws Refusal `too_many` if the turn does not come within half a minute; the signal's reason
    */
   wait(accountId: AccountId, bytes: number, signal?: AbortSignal): Promise<void>;
+  /** Notes that a connection was accepted in this turn of the event loop: more may wait to be. */
+  accepted(): void;
   /** Returns how many computations wait. */
   waiting(): number;
 };
@@ -102,7 +108,7 @@ export function createLoopTurns({
     return queue.next((id) => mayAll || isLight(id) || debtors.haveRepaid(id), debtors.owe);
   };
 
-  const goOn = createPump(now, {
+  const { goOn, accepted } = createPump(now, {
     next,
     ended: ({ accountId }, ms) => debtors.charge(accountId, ms),
     isIdle: () => queue.size() === 0,
@@ -141,6 +147,7 @@ export function createLoopTurns({
         signal?.removeEventListener("abort", abort);
       }
     },
+    accepted,
     waiting: queue.size,
   };
 }
@@ -155,17 +162,21 @@ type Pumped = {
 };
 
 /** Returns what lets computations go, in the next turns of the event loop, until none waits. */
-function createPump(now: () => number, { next, ended, isIdle }: Pumped): () => void {
+function createPump(now: () => number, { next, ended, isIdle }: Pumped) {
   let isScheduled = false;
   let look: NodeJS.Timeout | undefined;
+  let hasAccepted = false;
+  /** Until when computations rest after those of the last turn, while connections arrive. */
+  let restUntil = 0;
   const goOn = () => {
     if (isScheduled || isIdle()) return;
     clearTimeout(look);
     isScheduled = true;
     let computing: Waiting | undefined;
     let [begunAt, computedMs, count] = [0, 0, 0];
+    const rests = () => hasAccepted && now() < restUntil;
     const begin = () => {
-      computing = computedMs < TURN_MS ? next() : undefined;
+      computing = computedMs < TURN_MS && !rests() ? next() : undefined;
       begunAt = now();
       computing?.go();
     };
@@ -183,11 +194,16 @@ function createPump(now: () => number, { next, ended, isIdle }: Pumped): () => v
     }
     setImmediate(() => {
       isScheduled = false;
-      if (count === 0) look = setTimeout(goOn, LOOK_EVERY_MS);
-      else goOn();
+      if (count > 0) restUntil = now() + computedMs;
+      if (count > 0 || hasAccepted) goOn();
+      else look = setTimeout(goOn, LOOK_EVERY_MS);
+      hasAccepted = false;
     });
   };
-  return goOn;
+  const accepted = () => {
+    hasAccepted = true;
+  };
+  return { goOn, accepted };
 }
 
 /**
