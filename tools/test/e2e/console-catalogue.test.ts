@@ -3,6 +3,7 @@ import { SchemaCheck } from "@posthaste/contracts/event_catalog";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests what the console changes in the catalogue and in subscriptions, in a real Chromium. */
 
@@ -78,7 +79,7 @@ describe("the catalogue", () => {
     await page.getByRole("link", { name: "Versions" }).click();
     await page.getByRole("cell", { name: "schema", exact: true }).waitFor();
     await page.getByLabel("Changes of the schema").getByText('"Carrier"').waitFor();
-    expect(await seriousProblems(page)).toEqual([]);
+    expectNone(await seriousProblems(page));
   });
 
   test("archives an event type after a question", async () => {
@@ -98,7 +99,7 @@ describe("the catalogue", () => {
       await page.getByLabel("Sample", { exact: true }).fill('{"ParcelID": "x"}');
       await page.getByText("/ParcelID must be integer").first().waitFor();
       if (options.narrow === true) await page.setViewportSize({ width: 320, height: 640 });
-      expect(await seriousProblems(page)).toEqual([]);
+      expectNone(await seriousProblems(page));
       expect(await overflow(page)).toBe(0);
     },
   );
@@ -114,7 +115,7 @@ test("an event is sent by hand once, with its warnings, to as many subscriptions
   await page.getByLabel("Snapshot", { exact: true }).fill('{"ParcelID": 1.0, "Carrier": "goat"}');
   await button(page, "Send…").click();
   await page.getByText("1 subscription gets it now.").waitFor();
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await page.getByRole("alertdialog").getByRole("button", { name: "Send" }).dblclick();
   await page.getByText("Sent, with 1 delivery:").waitFor();
   await page.getByText("must be equal to one of the allowed values").waitFor();
@@ -152,7 +153,7 @@ test("every setting of a subscription is set and cleared in its form, and header
   await page.getByText("Remove the receiver credential").click();
   await page.getByLabel("Attempts per second").fill("5");
   await page.getByLabel("Burst").fill("20");
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await button(page, "Save").click();
   await page.getByText("5 per second, burst of 20").waitFor();
   const { subscription: saved } = await client.subscriptions.getSubscription({ id });
@@ -181,7 +182,7 @@ describe("a bar of a chart leads to the deliveries of its time", () => {
 
     await page.goto(new URL(`/subscriptions/${id}`, page.url()).href);
     await bars.waitFor();
-    expect(await seriousProblems(page)).toEqual([]);
+    expectNone(await seriousProblems(page));
     await bars.locator(".u-over").click();
     await page.waitForURL(/\/deliveries\?/);
     expect(new URL(page.url()).searchParams.get("subscription")).toBe(String(id));

@@ -14,6 +14,7 @@ import {
 } from "../../src/browser/console-browser.ts";
 import { ROOT } from "../../src/repository/files.ts";
 import { EXAMPLES } from "./example-receivers.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests what the console has for a developer of a receiver, in a real Chromium with a real stack. */
 
@@ -42,7 +43,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((opened) => opened.close()));
   await receiver.stop();
   // No violation of the page's policy and no uncaught error.
-  expect(complaints).toEqual([]);
+  expectNone(complaints);
 });
 
 async function show(path: string): Promise<ConsolePage> {
@@ -191,7 +192,7 @@ test("the pages are accessible in both themes, and fit a window of 320 px", asyn
   await page.getByRole("tab", { name: "Java" }).click();
   await shownIn(page, "Receiver.java").waitFor();
   problems.push(...(await problemsOf(page, "subscription")));
-  expect(problems).toEqual([]);
+  expectNone(problems);
 });
 
 type AxeResults = {

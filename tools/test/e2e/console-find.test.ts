@@ -1,6 +1,7 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { expect, test, vi } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 import { insertEvents } from "./many-events.ts";
 
 /* Tests that a reader finds events, deliveries and subscriptions, in a real Chromium against real parts. */
@@ -19,12 +20,12 @@ test("an event is found by its invoice number among 100,000, with who got it", a
   await page.keyboard.type("INV-2026/7");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/search?q=INV-2026%2F7");
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await page.getByRole("link", { name: new RegExp(`invoice_sent.*${eventId}`) }).click();
   await page.waitForURL(`**/events/${eventId}`);
   await page.getByRole("heading", { name: "Deliveries: 1 succeeded" }).waitFor();
   await page.getByText('"INV-2026/7"').waitFor();
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await page.getByRole("link", { name: /127\.0\.0\.1/ }).click();
   await page.getByRole("heading", { name: "Attempt 1" }).waitFor();
   await page.getByRole("link", { name: eventId }).click();
@@ -80,7 +81,7 @@ test("the actions open with a key, and lead where their name says", async () => 
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   await page.keyboard.press("Control+k");
   await page.getByRole("dialog", { name: "Actions" }).waitFor();
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await page.keyboard.type("new subs");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");

@@ -12,6 +12,7 @@ import {
   type ConsolePage,
   startConsoleBrowser,
 } from "../../src/browser/console-browser.ts";
+import { expectNone } from "./expect-none.ts";
 
 /** How long a page may take to show what a test waits for. */
 export const PATIENCE = { timeout: 20_000 };
@@ -59,7 +60,7 @@ export class ConsoleFixture {
       await Promise.all(this.#accounts.splice(0).map(({ client }) => client.close()));
       await this.receiver.stop();
       // No violation of the page's policy and no uncaught error.
-      expect(complaints).toEqual([]);
+      expectNone(complaints);
     });
   }
 

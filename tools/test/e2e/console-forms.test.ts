@@ -2,6 +2,7 @@ import { type Receiver, startReceiver } from "@posthaste/testkit";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { button, type ConsoleBench, focused, startConsoleBench, type TestAccount } from "./console-bench.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests in a real Chromium that the console's forms help who fills them, and where the focus goes. */
 
@@ -21,7 +22,7 @@ beforeEach(async () => {
   account = await bench.newAccount("Foxglove & Quill");
 });
 afterEach(async () => {
-  expect(await bench.closeAll()).toEqual([]);
+  expectNone(await bench.closeAll());
 });
 
 const heading = (page: Page, name: string) => page.getByRole("heading", { name, level: 1 });

@@ -5,6 +5,7 @@ import { createSubscription, type Store } from "@posthaste/store";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
 
 /* Tests what the console's lists and numbers say, in a real Chromium with the real API and worker. */
@@ -200,10 +201,10 @@ describe("a choice of subscriptions", () => {
       const options = page.getByRole("option");
       await expect.poll(() => options.count(), PATIENCE).toBe(2);
       await options.filter({ hasText: "Ledger" }).waitFor();
-      expect(await seriousProblems(page, OPEN_LIST_RULES)).toEqual([]);
+      expectNone(await seriousProblems(page, OPEN_LIST_RULES));
       await page.getByRole("option", { name: `ID ${twin}` }).click();
       expect(await input.inputValue()).toContain(`ID ${twin}`);
-      expect(await seriousProblems(page)).toEqual([]);
+      expectNone(await seriousProblems(page));
     }
     await page.goBack();
     await page.waitForURL(`**/deliveries?subscription=${twin}`);

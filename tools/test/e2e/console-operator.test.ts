@@ -1,6 +1,7 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
 import { expect, test, vi } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests what an operator sees of all accounts, in a real Chromium against real parts. */
 
@@ -22,7 +23,7 @@ test("an operator sees another account's failing subscription, why it fails, and
   const row = page.getByRole("row", { name: new RegExp(t.receiver.url) });
   await row.getByText(`Foxglove & Quill (${t.account.id})`).waitFor();
   await row.getByText("Status 503").waitFor();
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await row.getByRole("button", { name: /Send what waits/ }).click();
   await page.getByRole("dialog").getByText("1 delivery to send.").waitFor();
   await button(page, "Send 1").click();
@@ -57,7 +58,7 @@ test("an operator acts in an account, also in a new tab and after a reload, and 
   await entry.getByText(new RegExp(`Subscription ${id}`)).waitFor();
   await entry.getByText(/of account \d+/).waitFor();
   expect(await entry.getByText(`of account ${t.account.id}`).count()).toBe(0);
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
 
   // What was done and the token lead to all such entries, and the address says so.
   await entry.getByRole("link", { name: "Pause subscription" }).click();

@@ -19,6 +19,7 @@ import {
 import { ROOT } from "../../src/repository/files.ts";
 import { button, type ConsoleBench, PATIENCE, startConsoleBench, type TestAccount } from "./console-bench.ts";
 import { seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests in a real Chromium what an operator's customers see: the operator's brand, and their own words. */
 
@@ -65,7 +66,7 @@ beforeEach(async () => {
   account = await bench.newAccount("Foxglove");
 });
 afterEach(async () => {
-  expect(await bench.closeAll()).toEqual([]);
+  expectNone(await bench.closeAll());
 });
 
 type LinkOptions = { scopes?: readonly Scope[]; theme?: Theme };
@@ -138,7 +139,7 @@ describe("the brand", () => {
         problems.push(...found.map((problem) => `${path}, ${Theme[theme]}: ${problem}`));
       }
     }
-    expect(problems).toEqual([]);
+    expectNone(problems);
   }, 60_000);
 });
 
@@ -247,7 +248,7 @@ describe("a customer reads nothing of Posthaste, npm or tokens", () => {
     await button(page, "Send a test event").click();
     await page.getByText("webhook-signature", { exact: true }).waitFor();
     await look("a received request");
-    expect(found).toEqual([]);
+    expectNone(found);
   }, 90_000);
 
   test("if the session may not read or write", async () => {
@@ -271,7 +272,7 @@ describe("a customer reads nothing of Posthaste, npm or tokens", () => {
         found.push(...(await internalWords(page, `${path} with ${scopes}`)));
       }
     }
-    expect(found).toEqual([]);
+    expectNone(found);
   }, 90_000);
 
   test("if the session ends, is left, or has been used, or nothing answers", async () => {
@@ -301,7 +302,7 @@ describe("a customer reads nothing of Posthaste, npm or tokens", () => {
     await button(page, "Sign out").click();
     await heading(page, "You have signed out").waitFor();
     await look("signed out");
-    expect(found).toEqual([]);
+    expectNone(found);
   }, 60_000);
 });
 

@@ -2,6 +2,7 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 import { type Receiver, startReceiver } from "@posthaste/testkit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests that the console sends again what was not delivered, in a real Chromium against real parts. */
 
@@ -47,7 +48,7 @@ test("an outage of 200 deliveries to two receivers is caught up with by one clic
   await button(page, /Count and send/).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("200 deliveries to send.").waitFor();
-  expect(await seriousProblems(page)).toEqual([]);
+  expectNone(await seriousProblems(page));
   await dialog.getByLabel("At most, per second").fill("1000");
   await button(page, "Send 200").click();
   await dialog.getByText("200 sent").waitFor();

@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { button, type ConsoleBench, startConsoleBench, type TestAccount } from "./console-bench.ts";
 import { seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 
 /* Tests in a real Chromium how long a session of the console lasts, and which tabs share it. */
 
@@ -23,7 +24,7 @@ beforeEach(async () => {
   account = await bench.newAccount("Foxglove & Quill");
 });
 afterEach(async () => {
-  expect(await bench.closeAll()).toEqual([]);
+  expectNone(await bench.closeAll());
 });
 
 const heading = (page: Page, name: string) => page.getByRole("heading", { name, level: 1 });
@@ -379,22 +380,21 @@ describe("what a page shows over its content", () => {
       await page.setViewportSize({ width: 320, height: 640 });
       const problems = async () => [
         ...(await seriousProblems(page)),
-        ...[Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"))].filter(
-          Boolean,
-        ),
+        ...(await page.evaluate<string[]>(`
+          document.documentElement.scrollWidth > screen.width ? ["is wider than the window"] : []`)),
       ];
       await button(page, "Create subscription").click();
       await page.getByText("Choose at least one event type.").waitFor();
-      expect(await problems()).toEqual([]);
+      expectNone(await problems());
       await account.revoke();
       await page.getByRole("link", { name: "Event types", exact: true }).click();
       await page.getByRole("dialog").waitFor();
-      expect(await problems()).toEqual([]);
+      expectNone(await problems());
       await page.route("**/posthaste.v1.*/**", (route) => route.abort());
       await page.getByLabel("Token").fill(account.token);
       await page.keyboard.press("Enter");
       await page.getByText("The server cannot be reached. This page keeps trying").waitFor();
-      expect(await problems()).toEqual([]);
+      expectNone(await problems());
     });
   }
 });

@@ -8,6 +8,7 @@ import type { Receiver } from "@posthaste/testkit";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { expectNone } from "./expect-none.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
 
@@ -571,13 +572,13 @@ describe("every page", () => {
     timeout: 120_000,
   }, async () => {
     const problems = await Promise.all(LOOKS.map(([look, options]) => problemsOf(tour, look, options)));
-    expect(problems.flat()).toEqual([]);
+    expectNone(problems.flat());
   });
 
   test("that asks for a token is accessible", async () => {
     const { page } = await fixture.show();
     await button(page, "Sign in").waitFor();
-    expect(await seriousProblems(page)).toEqual([]);
+    expectNone(await seriousProblems(page));
     await keepScreenshot(page, "sign-in-light");
   });
 });
@@ -601,10 +602,12 @@ async function keepScreenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: "disabled" });
 }
 
-/** Opens every page in one look and returns the problems found. */
+type Look = "light" | "dark" | "narrow";
+
+/** Opens every page in one look. Returns the problems found, up to the first page that is not shown. */
 async function problemsOf(
   tour: TourAccount,
-  look: "light" | "dark" | "narrow",
+  look: Look,
   options: { dark?: boolean; narrow?: boolean },
 ): Promise<string[]> {
   const { page, go } = await fixture.show({ ...options, token: tour.token, path: "/favicon.svg" });
@@ -617,21 +620,30 @@ async function problemsOf(
       .replace(":event", tour.eventId)
       .replace(":account", String(tour.accountId))
       .replace(":subscription", String(tour.subscriptionId));
-    // The light look loads each page, to measure its layout shift. The others navigate as a link does.
-    if (look === "light" || name === "overview") await go(to);
-    else await page.evaluate(`history.pushState(null, "", ${JSON.stringify(to)})`);
-    await page.getByText(text).filter({ visible: true }).first().waitFor();
-    await page.evaluate("document.fonts.ready.then(() => true)");
-    // The dark look changes only the colours.
-    const rules = look === "dark" ? ["color-contrast"] : [];
-    const problems = look === "narrow" ? [] : await seriousProblems(page, rules);
-    // A phone's window grows with a page that is too wide for it.
-    const wider = Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"));
-    if (wider > 0) problems.push(`is ${wider} px wider than the window`);
-    const shift = Number(await page.evaluate("layoutShift"));
-    if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`has a layout shift of ${shift}`);
-    found.push(...problems.map((problem) => `${name}, ${look}: ${problem}`));
+    try {
+      // The light look loads each page, to measure its layout shift. The others navigate as a link does.
+      if (look === "light" || name === "overview") await go(to);
+      else await page.evaluate(`history.pushState(null, "", ${JSON.stringify(to)})`);
+      await page.getByText(text).filter({ visible: true }).first().waitFor();
+      const problems = await problemsOfShown(page, look);
+      found.push(...problems.map((problem) => `${name}, ${look}: ${problem}`));
+    } catch (error) {
+      return [...found, `${name}, ${look}: ${error}`];
+    }
     await keepScreenshot(page, `${name}-${look}`);
   }
   return found;
+}
+
+async function problemsOfShown(page: Page, look: Look): Promise<string[]> {
+  await page.evaluate("document.fonts.ready.then(() => true)");
+  // The dark look changes only the colours.
+  const rules = look === "dark" ? ["color-contrast"] : [];
+  const problems = look === "narrow" ? [] : await seriousProblems(page, rules);
+  // A phone's window grows with a page that is too wide for it.
+  const wider = Number(await page.evaluate("document.documentElement.scrollWidth - screen.width"));
+  if (wider > 0) problems.push(`is ${wider} px wider than the window`);
+  const shift = Number(await page.evaluate("layoutShift"));
+  if (look === "light" && shift > LAYOUT_SHIFT_MAX) problems.push(`has a layout shift of ${shift}`);
+  return problems;
 }
