@@ -135,7 +135,7 @@ describe("the address of a list", () => {
 
   test("is a step of the history for each filter", async () => {
     const { page } = await fixture.show({ token: fixture.account.token, path: "/deliveries" });
-    await choose(page, "State", "Exhausted");
+    await choose(page, "State", "Exhausted or failed");
     await page.waitForURL("**/deliveries?state=exhausted");
     await choose(page, "Time", "Last hour");
     await page.waitForURL("**/deliveries?state=exhausted&since=1h");

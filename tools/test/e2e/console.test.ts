@@ -499,9 +499,9 @@ describe("a reader", () => {
     await expect.poll(() => focused(page)).toBe("Deliveries");
     await page.getByRole("button", { name: /State/ }).focus();
     await page.keyboard.press("Enter");
-    await page.getByRole("option", { name: "Exhausted" }).waitFor();
+    await page.getByRole("option", { name: "Exhausted or failed" }).waitFor();
     await page.keyboard.type("Exh");
-    await expect.poll(() => focused(page)).toBe("Exhausted");
+    await expect.poll(() => focused(page)).toBe("Exhausted or failed");
     await page.keyboard.press("Enter");
     await page.getByText("No deliveries match").waitFor();
     await page.waitForURL("**state=exhausted*");

@@ -45,12 +45,12 @@ export function DeliveryRows({ deliveries, isStale }: { deliveries: readonly Del
 }
 
 function Row({ delivery, target }: { delivery: Delivery; target: string }) {
-  const { id, state, attempts, eventType, test, lastOutcome, lastStatus, createdAt } = delivery;
+  const { id, attempts, eventType, test, lastOutcome, lastStatus, createdAt } = delivery;
   const outcome = answerOf(lastOutcome, lastStatus);
   return (
     <tr>
       <td>
-        <DeliveryBadge state={state} attempts={attempts} />
+        <DeliveryBadge delivery={delivery} />
       </td>
       <td className={table.fill}>
         <Link

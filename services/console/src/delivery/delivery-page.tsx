@@ -66,7 +66,7 @@ export function DeliveryPage({ id }: { id: string }) {
         title={
           <>
             {delivery.eventType}
-            <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
+            <DeliveryBadge delivery={delivery} />
           </>
         }
         about={

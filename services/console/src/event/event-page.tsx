@@ -147,7 +147,7 @@ function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) {
         {deliveries.map((delivery) => (
           <tr key={delivery.id}>
             <td>
-              <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
+              <DeliveryBadge delivery={delivery} />
             </td>
             <td className={table.wide}>
               <Link href={`/deliveries/${delivery.id}`} className={table.link}>

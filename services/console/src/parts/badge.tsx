@@ -1,4 +1,4 @@
-import { type DeliveryState, Outcome } from "@posthaste/contracts/delivery";
+import { type Delivery, Outcome } from "@posthaste/contracts/delivery";
 import { type Subscription, SubscriptionState } from "@posthaste/contracts/subscription";
 import styles from "./badge.module.css";
 import { deliveryStatus } from "./delivery-status.ts";
@@ -13,8 +13,8 @@ export function Badge({ tone, children }: { tone: Tone; children: React.ReactNod
   );
 }
 
-export function DeliveryBadge({ state, attempts }: { state: DeliveryState; attempts: number }) {
-  const { name, tone } = deliveryStatus(state, attempts);
+export function DeliveryBadge({ delivery }: { delivery: Delivery }) {
+  const { name, tone } = deliveryStatus(delivery);
   return <Badge tone={tone}>{name}</Badge>;
 }
 

@@ -72,7 +72,7 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
         {delivery !== undefined && (
           <div className={styles.result} role="status">
             <p className={styles.outcome}>
-              <DeliveryBadge state={delivery.state} attempts={delivery.attempts} />
+              <DeliveryBadge delivery={delivery} />
               <span>
                 {attempt === undefined
                   ? "No outcome yet. The attempt is still in progress."
