@@ -348,8 +348,9 @@ describe("in a frame", () => {
     return page;
   }
   const heard = (page: Page) => page.evaluate("heard");
-  const message = (type: string) => ({
-    ...{ origin: new URL(bench.stack.apiUrl).origin, data: { type: `posthaste:${type}`, version: 1 } },
+  const message = (type: string, path?: string) => ({
+    origin: new URL(bench.stack.apiUrl).origin,
+    data: { type: `posthaste:${type}`, version: 1, ...(path === undefined ? {} : { path }) },
   });
   const show = (page: Page, path: string) =>
     page.evaluate(`document.querySelector("iframe").src = ${JSON.stringify(bench.stack.apiUrl + path)}`);
@@ -367,7 +368,8 @@ describe("in a frame", () => {
     await portal.getByRole("link", { name: "Event types", exact: true }).click();
     await portal.getByRole("dialog", { name: "Your session has ended" }).waitFor();
     await portal.getByText("Open it again from the page that you came from.").waitFor();
-    await expect.poll(() => heard(page), PATIENCE).toEqual([message("ready"), message("session-ended")]);
+    const ended = message("session-ended", "/event-types");
+    await expect.poll(() => heard(page), PATIENCE).toEqual([message("ready"), ended]);
 
     await show(page, await portalLink({ theme: Theme.DARK }));
     await portal.getByRole("heading", { name: "Overview" }).waitFor();
@@ -378,19 +380,58 @@ describe("in a frame", () => {
     await portal.getByRole("link", { name: "invoice_sent", exact: true }).waitFor();
   });
 
+  const send = (page: Page, path: string) =>
+    page.evaluate(`document.querySelector("iframe").contentWindow.postMessage(
+      { type: "posthaste:open", version: 1, path: ${JSON.stringify(path)} }, "*")`);
+
+  test("goes on with a link that the host sends, where its reader was, with what was typed and asked", async () => {
+    const page = await framed(await portalLink());
+    const portal = page.frameLocator("iframe");
+    await portal.getByRole("link", { name: "Subscriptions", exact: true }).click();
+    await portal.getByRole("link", { name: "Create a subscription" }).click();
+    await portal.getByLabel("Target URL").fill("https://ledger.example/hooks");
+    await portal.getByText("All types that platforms send").click();
+    await endSessions();
+    await portal.getByRole("button", { name: "Create subscription" }).click();
+    await portal.getByRole("dialog", { name: "Your session has ended" }).waitFor();
+    const ended = message("session-ended", "/subscriptions/new");
+    await expect.poll(() => heard(page), PATIENCE).toEqual([message("ready"), ended]);
+
+    // A link that is of no use is answered as one that was opened.
+    await send(page, "/portal#phl_used");
+    await expect.poll(() => heard(page), PATIENCE).toEqual([message("ready"), ended, ended]);
+    await send(page, await portalLink());
+    await portal.getByRole("heading", { name: "https://ledger.example/hooks" }).waitFor();
+    expect(await portal.getByRole("dialog").count()).toBe(0);
+    const { subscriptions } = await account.client.subscriptions.listSubscriptions({});
+    expect(subscriptions.map(({ targetUrl }) => targetUrl)).toEqual(["https://ledger.example/hooks"]);
+  });
+
+  test("opens the page that a link names, and none of another origin", async () => {
+    const there = "/deliveries?state=exhausted";
+    const page = await framed(`${await portalLink()}&path=${encodeURIComponent(there)}`);
+    const portal = page.frameLocator("iframe");
+    await portal.getByRole("heading", { name: "Deliveries", level: 1 }).waitFor();
+    const at = () => page.frames()[1]?.url();
+    expect(at()).toBe(bench.stack.apiUrl + there);
+    await show(page, `${await portalLink()}&path=${encodeURIComponent("//evil.example/deliveries")}`);
+    await portal.getByRole("heading", { name: "Overview" }).waitFor();
+    expect(at()).toBe(`${bench.stack.apiUrl}/`);
+  });
+
   test("the host hears that a link has been used", async () => {
     const path = await portalLink();
     const page = await framed(path);
     await expect.poll(() => heard(page), PATIENCE).toEqual([message("ready")]);
     await page.reload();
     await page.frameLocator("iframe").getByText("This link cannot be opened").waitFor();
-    await expect.poll(() => heard(page), PATIENCE).toEqual([message("session-ended")]);
+    await expect.poll(() => heard(page), PATIENCE).toEqual([message("session-ended", "/")]);
   });
 
   test("nobody is asked for a token", async () => {
     const page = await framed("/deliveries");
     await page.frameLocator("iframe").getByText("Your session has ended").waitFor();
-    await expect.poll(() => heard(page), PATIENCE).toEqual([message("session-ended")]);
+    await expect.poll(() => heard(page), PATIENCE).toEqual([message("session-ended", "/deliveries")]);
   });
 
   test("of an origin that may not frame the page, no message arrives, even if the browser lets it", async () => {
@@ -416,5 +457,16 @@ describe("in a frame", () => {
     const frame = page.frames()[1] as Frame;
     await frame.evaluate("parent.postMessage('last', '*')");
     await expect.poll(() => heard(page), PATIENCE).toEqual(["last"]);
+
+    // Nor is a link heard that it sends.
+    const path = await portalLink();
+    await frame.evaluate(
+      "window.heard = []; addEventListener('message', ({ data }) => heard.push(data.path)); undefined",
+    );
+    await send(page, path);
+    await expect.poll(() => frame.evaluate("heard"), PATIENCE).toEqual([path]);
+    expect(await portal.getByRole("dialog").count()).toBe(1);
+    const portalCode = path.split("#")[1] ?? "";
+    expect((await account.client.sessions.openSession({ portalCode })).session?.accountId).toBe(account.id);
   });
 });

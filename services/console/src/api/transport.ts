@@ -6,7 +6,7 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { type Session, SessionService } from "@posthaste/contracts/session";
+import { type OpenSessionResponse, type Session, SessionService } from "@posthaste/contracts/session";
 import { onlineManager, QueryClient } from "@tanstack/react-query";
 import { currentStage, happen, renewedToken } from "../session/session-store.ts";
 import { tokenOf } from "../session/stage.ts";
@@ -92,6 +92,17 @@ export function transportIn(accountId: number): Transport {
 }
 
 const sessions = createClient(SessionService, transport);
+/** Calls without a token, whatever session this tab has. */
+const anonymous = createConnectTransport({ baseUrl: location.origin, interceptors: [noteReach] });
+
+/**
+ * Exchanges a portal link's code for a session.
+ *
+ * @throws ConnectError that refuses the code if it was used before or has expired
+ */
+export async function exchangeCode(portalCode: string): Promise<OpenSessionResponse> {
+  return await createClient(SessionService, anonymous).openSession({ portalCode });
+}
 
 /**
  * Fetches the session of a token.

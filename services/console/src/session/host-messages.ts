@@ -1,4 +1,5 @@
 import { brand } from "../api/brand.ts";
+import { linkIn, type PortalLink } from "./portal-link.ts";
 import type { Stage } from "./stage.ts";
 
 /** What this page tells the one in whose frame it is: that it is shown, or has no session any more. */
@@ -13,8 +14,10 @@ export function messageAt(stage: Stage): HostMessage | undefined {
 /** Tells the host, if there is one. Only origins that may frame the page hear of it. */
 export function tellHost(type: HostMessage): void {
   if (window.parent === window) return;
+  // Where its reader was, for a host that loads the page anew.
+  const place = type === "posthaste:session-ended" ? { path: location.pathname + location.search } : {};
   for (const origin of hostOrigins(brand().frameAncestors, location.ancestorOrigins?.[0])) {
-    window.parent.postMessage({ type, version: 1 }, origin);
+    window.parent.postMessage({ type, version: 1, ...place }, origin);
   }
 }
 
@@ -26,4 +29,15 @@ export function tellHost(type: HostMessage): void {
  */
 export function hostOrigins(allowed: readonly string[], host: string | undefined): readonly string[] {
   return host === undefined ? allowed : allowed.filter((origin) => origin === host);
+}
+
+/** Calls back with each portal link that the host sends. A host that may not frame the page is not heard. */
+export function onLinkFromHost(open: (link: PortalLink) => void): void {
+  if (window.parent === window) return;
+  window.addEventListener("message", ({ source, origin, data }) => {
+    // Any page that has this window may send a message.
+    if (source !== window.parent || !brand().frameAncestors.includes(origin)) return;
+    const link = linkIn(data, location.origin);
+    if (link !== undefined) open(link);
+  });
 }

@@ -1,12 +1,8 @@
-import { createClient } from "@connectrpc/connect";
-import { SessionService } from "@posthaste/contracts/session";
 import { useEffect, useState } from "react";
 import { customerWordsOf } from "../api/customer-words.ts";
-import { isRefusedToken } from "../api/errors.ts";
-import { transport } from "../api/transport.ts";
-import { tellHost } from "./host-messages.ts";
 import { Notice } from "./notice.tsx";
-import { signIn } from "./session-store.ts";
+import { openLink } from "./open-link.ts";
+import { readPortalLink } from "./portal-link.ts";
 import { readSession } from "./stored-session.ts";
 
 /** Exchanges a portal link's code for a session. */
@@ -34,18 +30,14 @@ function exchangeOnce(): Promise<string> {
 
 /** Signs in with the link's code. Returns why that failed; an empty string if it did not. */
 async function openSession(): Promise<string> {
-  const portalCode = location.hash.slice(1);
+  const { code, place } = readPortalLink(location.hash, location.origin);
   // Removes the code from the address bar and the history at once, so that nobody copies it.
-  history.replaceState(null, "", "/");
-  if (portalCode === "") return "The link is incomplete: ask for the whole link, or for a new one.";
+  history.replaceState(null, "", place);
+  if (code === "") return "The link is incomplete: ask for the whole link, or for a new one.";
   try {
-    const { secret, session } = await createClient(SessionService, transport).openSession({ portalCode });
-    if (session === undefined) return "The server returned no session.";
-    signIn({ token: secret, isPortal: true }, session);
+    await openLink(code);
     return "";
   } catch (error) {
-    // A host may answer with a new link.
-    if (isRefusedToken(error)) tellHost("posthaste:session-ended");
     return customerWordsOf(error);
   }
 }

@@ -1,11 +1,9 @@
 import { type Session, Theme } from "@posthaste/contracts/session";
 import { fixedTheme, fixTheme } from "../shell/theme.ts";
+import { PORTAL_PATH } from "./portal-link.ts";
 import { type HeldSession, type SessionEvent, type Stage, stageAfter, tokenOf } from "./stage.ts";
 import { forgetSession, forgetToken, readSession, writeSession } from "./stored-session.ts";
 import { joinTabs, NO_TABS } from "./tabs.ts";
-
-/** The path of portal links. The code follows `#`, so that browsers send it to no server. */
-export const PORTAL_PATH = "/portal";
 
 /*
  * The session of this tab, outside of React because the transport uses it, too. Every change is an event; the
