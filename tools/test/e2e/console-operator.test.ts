@@ -1,4 +1,5 @@
 import { DeliveryState } from "@posthaste/contracts/delivery";
+import type { Page } from "playwright-core";
 import { expect, test, vi } from "vitest";
 import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
 import { expectNone } from "./expect-none.ts";
@@ -31,6 +32,38 @@ test("an operator sees another account's failing subscription, why it fails, and
   await button(page, "Close").click();
   await vi.waitFor(() => expect(t.receiver.requests).toHaveLength(2), PATIENCE);
   await expect.poll(() => row.count(), PATIENCE).toBe(0);
+}, 60_000);
+
+test("a dialog stays open, with what it showed, when its subscription leaves the list of failing ones", async () => {
+  await failOnce();
+  const lists = [
+    {
+      page: (await t.show({ token: t.stack.token, path: "/operator" })).page,
+      call: "ListFailingSubscriptions",
+    },
+    { page: (await t.show({ token: t.account.token })).page, call: "ListSubscriptions" },
+  ];
+  const rowIn = (page: Page) => page.getByRole("row", { name: new RegExp(t.receiver.url) });
+  for (const { page } of lists) {
+    await rowIn(page)
+      .getByRole("button", { name: /Send what waits/ })
+      .click();
+    await page.getByRole("dialog").getByText("1 delivery to send.").waitFor();
+  }
+  // Another account's subscriptions may be failing as well.
+  const hasLeft = lists.map(({ page, call }) =>
+    page.waitForResponse(async (response) => {
+      return response.url().endsWith(call) && !(await response.text()).includes(t.receiver.url);
+    }),
+  );
+  const { deliveries } = await t.account.client.deliveries.listDeliveries({});
+  await t.account.client.deliveries.retryDelivery({ id: deliveries[0]?.id ?? "" });
+  await Promise.all(hasLeft);
+  for (const { page } of lists) {
+    await page.getByRole("dialog").getByText("1 delivery to send.").waitFor();
+    await button(page, "Cancel").click();
+    await expect.poll(() => rowIn(page).count(), PATIENCE).toBe(0);
+  }
 }, 60_000);
 
 test("an operator acts in an account, also in a new tab and after a reload, and leaves it", async () => {

@@ -10,6 +10,7 @@ import table from "../parts/table.module.css";
 import { Time, TimeAhead } from "../parts/time.tsx";
 import { waitingFor } from "../recover/selection.ts";
 import { SendAgainButton } from "../recover/send-again.tsx";
+import { useKeptRow } from "../recover/use-kept-row.ts";
 import { ActingIn } from "./acting-in.tsx";
 import styles from "./operator.module.css";
 import { SubscriptionActions } from "./subscription-actions.tsx";
@@ -37,15 +38,21 @@ export function FailingTable(props: { accountId?: number; children?: React.React
     },
   );
   const { data, error, refetch } = pages;
-  const failing = data?.pages.flatMap((page) => page.subscriptions) ?? [];
+  const listed = data?.pages.flatMap((page) => page.subscriptions) ?? [];
+  const { rows, onDialog } = useKeptRow(listed, ({ subscription }) => subscription?.id);
   return (
     <>
       <Card title="Failing subscriptions" isFlush>
         {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
         {data === undefined && error === null && <Skeleton lines={3} />}
-        {data !== undefined && failing.length === 0 && <Empty title="No subscription is failing" />}
-        {failing.length > 0 && (
-          <Rows failing={failing} showsOwner={accountId === 0} onChanged={() => void refetch()} />
+        {data !== undefined && rows.length === 0 && <Empty title="No subscription is failing" />}
+        {rows.length > 0 && (
+          <Rows
+            failing={rows}
+            showsOwner={accountId === 0}
+            onChanged={() => void refetch()}
+            onDialog={onDialog}
+          />
         )}
         <MoreButton pages={pages}>Show more</MoreButton>
       </Card>
@@ -54,8 +61,13 @@ export function FailingTable(props: { accountId?: number; children?: React.React
   );
 }
 
-function Rows(props: { failing: readonly FailingSubscription[]; showsOwner: boolean; onChanged(): void }) {
-  const { failing, showsOwner, onChanged } = props;
+function Rows(props: {
+  failing: readonly FailingSubscription[];
+  showsOwner: boolean;
+  onChanged(): void;
+  onDialog(one: FailingSubscription, isOpen: boolean): void;
+}) {
+  const { failing, showsOwner, onChanged, onDialog } = props;
   return (
     <div className={styles.scroll}>
       <table className={table.table}>
@@ -74,7 +86,13 @@ function Rows(props: { failing: readonly FailingSubscription[]; showsOwner: bool
         </thead>
         <tbody>
           {failing.map((one) => (
-            <Row key={one.subscription?.id} one={one} showsOwner={showsOwner} onChanged={onChanged} />
+            <Row
+              key={one.subscription?.id}
+              one={one}
+              showsOwner={showsOwner}
+              onChanged={onChanged}
+              onDialog={(isOpen) => onDialog(one, isOpen)}
+            />
           ))}
         </tbody>
       </table>
@@ -82,8 +100,13 @@ function Rows(props: { failing: readonly FailingSubscription[]; showsOwner: bool
   );
 }
 
-function Row(props: { one: FailingSubscription; showsOwner: boolean; onChanged(): void }) {
-  const { one, showsOwner, onChanged } = props;
+function Row(props: {
+  one: FailingSubscription;
+  showsOwner: boolean;
+  onChanged(): void;
+  onDialog(isOpen: boolean): void;
+}) {
+  const { one, showsOwner, onChanged, onDialog } = props;
   const { subscription, accountId, accountName, lastOutcome, lastStatus, retrying, nextAttemptAt } = one;
   if (subscription === undefined) return null;
   const count = retrying >= COUNTED_MAX ? `${whole(retrying)} or more` : whole(retrying);
@@ -111,9 +134,13 @@ function Row(props: { one: FailingSubscription; showsOwner: boolean; onChanged()
       <td className={table.action}>
         <ActingIn accountId={accountId}>
           <div className={styles.actions}>
-            {retrying > 0 && (
-              <SendAgainButton label="Send what waits…" selection={waitingFor(subscription.id)} isSmall />
-            )}
+            <SendAgainButton
+              label="Send what waits…"
+              selection={waitingFor(subscription.id)}
+              isSmall
+              isOffered={retrying > 0}
+              onOpenChange={onDialog}
+            />
             <SubscriptionActions subscription={subscription} onChanged={onChanged} />
           </div>
         </ActingIn>

@@ -10,6 +10,7 @@ import table from "../parts/table.module.css";
 import { TargetLink } from "../parts/target-link.tsx";
 import { Time } from "../parts/time.tsx";
 import { waitingFor } from "../recover/selection.ts";
+import { useKeptRow } from "../recover/use-kept-row.ts";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./failing-subscriptions.module.css";
 import { longestFailing } from "./longest-failing.ts";
@@ -28,8 +29,9 @@ export function FailingSubscriptions() {
   const { can } = useSession();
   const refetchInterval = useLiveInterval(EVERY_MS);
   const { subscriptions, isComplete } = useAllSubscriptions({ failing: true, refetchInterval });
-  if (subscriptions.length === 0) return null;
   const shown = longestFailing(subscriptions, SHOWN_MAX);
+  const { rows, onDialog } = useKeptRow(shown, ({ id }) => id);
+  if (rows.length === 0) return null;
   const all = `${whole(subscriptions.length)}${isComplete ? "" : "+"}`;
   return (
     <Card
@@ -59,8 +61,12 @@ export function FailingSubscriptions() {
           </tr>
         </thead>
         <tbody>
-          {shown.map((subscription) => (
-            <Row key={subscription.id} subscription={subscription} />
+          {rows.map((subscription) => (
+            <Row
+              key={subscription.id}
+              subscription={subscription}
+              onDialog={(isOpen) => onDialog(subscription, isOpen)}
+            />
           ))}
         </tbody>
       </table>
@@ -68,7 +74,8 @@ export function FailingSubscriptions() {
   );
 }
 
-function Row({ subscription }: { subscription: Subscription }) {
+function Row(props: { subscription: Subscription; onDialog(isOpen: boolean): void }) {
+  const { subscription, onDialog } = props;
   const { id, state, failingSince } = subscription;
   const { can } = useSession();
   return (
@@ -86,7 +93,12 @@ function Row({ subscription }: { subscription: Subscription }) {
       {can("deliveries:write") && (
         <td className={table.action}>
           <Suspense>
-            <SendAgainButton label="Send what waits…" selection={waitingFor(id)} isSmall />
+            <SendAgainButton
+              label="Send what waits…"
+              selection={waitingFor(id)}
+              isSmall
+              onOpenChange={onDialog}
+            />
           </Suspense>
         </td>
       )}
