@@ -8,6 +8,8 @@ import { expectNone } from "./expect-none.ts";
 
 const t = new ConsoleFixture();
 
+const placesOf = (page: Page) => page.getByRole("navigation", { name: "Main" });
+
 /** Lets the only delivery of an account fail at first, so that it waits for a retry. */
 async function failOnce(): Promise<number> {
   t.receiver.answer({ kind: "status", status: 503 });
@@ -84,8 +86,7 @@ test("an operator acts in an account, also in a new tab and after a reload, and 
   await expect.poll(() => page.getByText("You act in").count(), PATIENCE).toBe(0);
 
   // The log names the operator's token, and the account in which it was used.
-  await page.getByRole("link", { name: "All accounts" }).click();
-  await page.getByRole("link", { name: "Audit log" }).click();
+  await placesOf(page).getByRole("link", { name: "Audit log" }).click();
   await page.getByLabel("Account number").fill(String(t.account.id));
   const entry = page.getByRole("row", { name: /Pause subscription/ });
   await entry.getByText(new RegExp(`Subscription ${id}`)).waitFor();
@@ -144,6 +145,38 @@ test("an operator makes an account, a token and a portal link, and revokes the t
   const portal = await t.show({ path: link.replace(t.stack.apiUrl, "") });
   await portal.page.getByText("Thistle & Sons").waitFor();
   expect(await portal.page.getByRole("link", { name: "All accounts" }).count()).toBe(0);
+}, 60_000);
+
+test("an operator reaches every page of the installation from the menu, also in a window of 320 px", async () => {
+  for (const narrow of [false, true]) {
+    const { page, go } = await t.show({ token: t.stack.token, path: "/operator", narrow });
+    await page.getByRole("heading", { name: "All accounts", level: 1 }).waitFor();
+    const places = placesOf(page).getByRole("link");
+    for (const name of ["Accounts", "Audit log", "All accounts"]) {
+      await placesOf(page)
+        .getByRole("list", { name: "Installation" })
+        .getByRole("link", { name, exact: true })
+        .click();
+      await page.getByRole("heading", { name, level: 1 }).waitFor();
+      expect(await placesOf(page).locator("[aria-current]").allTextContents()).toEqual([name]);
+    }
+    const width = page.viewportSize()?.width ?? 0;
+    for (const place of await places.all()) {
+      const box = await place.boundingBox();
+      expect(box?.x).toBeGreaterThanOrEqual(0);
+      expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(width);
+    }
+    // The menu covers nothing of the page's end.
+    await go("/operator/accounts");
+    await page.getByRole("row").last().waitFor();
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)");
+    if (!narrow) continue;
+    const main = "document.querySelector('main').lastElementChild.getBoundingClientRect().bottom";
+    expect(await page.evaluate(`${main} <= document.querySelector('nav').getBoundingClientRect().top`)).toBe(
+      true,
+    );
+    expectNone(await seriousProblems(page));
+  }
 }, 60_000);
 
 test("a page of an operator is not found by anyone else", async () => {

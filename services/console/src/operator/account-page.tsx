@@ -37,7 +37,6 @@ export function AccountPage({ id }: { id: number }) {
   return (
     <>
       <PageHeader title={account.name} about={`Account ${account.id}`}>
-        <Link href="/operator/accounts">Accounts</Link>
         <SwitchButton to={account.id}>Act in it</SwitchButton>
       </PageHeader>
       <div className={styles.stack}>

@@ -35,9 +35,7 @@ export function AccountsPage() {
   const states = data?.pages.flatMap((page) => page.accounts) ?? [];
   return (
     <>
-      <PageHeader title="Accounts" about="What waits, fails and may be used in each account.">
-        <Link href="/operator">All accounts</Link>
-      </PageHeader>
+      <PageHeader title="Accounts" about="What waits, fails and may be used in each account." />
       <div className={styles.stack}>
         <NewAccount />
         <Card isFlush>

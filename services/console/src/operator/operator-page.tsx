@@ -18,10 +18,7 @@ const RECOVERIES_EVERY_MS = 5_000;
 export function OperatorPage() {
   return (
     <>
-      <PageHeader title="All accounts" about="What fails and what runs in the whole installation.">
-        <Link href="/operator/accounts">Accounts</Link>
-        <Link href="/operator/audit">Audit log</Link>
-      </PageHeader>
+      <PageHeader title="All accounts" about="What fails and what runs in the whole installation." />
       <div className={`${styles.stack} ${styles.all}`}>
         <Installation />
         <FailingTable>

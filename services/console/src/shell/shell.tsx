@@ -6,11 +6,14 @@ import {
   FileJson,
   Inbox,
   LogOut,
+  type LucideIcon,
   Radio,
   RotateCcw,
+  ScrollText,
   Tags,
+  Users,
 } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useId } from "react";
 import { Button } from "react-aria-components/Button";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
@@ -25,6 +28,7 @@ import { TimeAhead } from "../parts/time.tsx";
 import { Needs } from "../session/denied.tsx";
 import type { NeededScope } from "../session/denied-words.ts";
 import { useSession } from "../session/session-context.tsx";
+import { currentPlace } from "./current-place.ts";
 import { PageBoundary } from "./page-boundary.tsx";
 import styles from "./shell.module.css";
 import { ThemeToggle } from "./theme-toggle.tsx";
@@ -88,12 +92,12 @@ const PLACES = [
   { path: "/inbox", name: "Inbox", Icon: Inbox, scope: "subscriptions:write" },
 ] as const;
 
-const OPERATOR_PLACE = {
-  path: "/operator",
-  name: "All accounts",
-  Icon: Building2,
-  scope: undefined,
-} as const;
+/** What concerns all accounts. */
+const OPERATOR_PLACES = [
+  { path: "/operator", name: "All accounts", Icon: Building2 },
+  { path: "/operator/accounts", name: "Accounts", Icon: Users },
+  { path: "/operator/audit", name: "Audit log", Icon: ScrollText },
+] as const;
 const OPERATOR_ROUTES = [
   <Route key="all" path="/operator" component={OperatorPage} />,
   <Route key="accounts" path="/operator/accounts" component={AccountsPage} />,
@@ -215,27 +219,49 @@ function Acting() {
 }
 
 function Places() {
-  const [location] = useLocation();
   const { session, isActing, can } = useSession();
-  const all = isOperator(session, isActing) ? [...PLACES, OPERATOR_PLACE] : PLACES;
-  const places = all.filter(({ scope }) => scope === undefined || can(scope));
+  const groupId = useId();
+  const own = PLACES.filter(({ scope }) => scope === undefined || can(scope));
+  const operators = isOperator(session, isActing) ? OPERATOR_PLACES : [];
+  const all = [...own, ...operators];
+  const [location] = useLocation();
+  const current = currentPlace(
+    all.map(({ path }) => path),
+    location,
+  );
   return (
     <nav aria-label="Main" className={styles.places}>
-      <ActionsKey places={places} />
+      <ActionsKey places={all} />
       <ul>
-        {places.map(({ path, name, Icon }) => {
-          const isCurrent = path === "/" ? location === "/" : location.startsWith(path);
-          return (
-            <li key={path}>
-              <Link href={path} aria-current={isCurrent ? "page" : undefined} className={styles.place}>
-                <Icon size={17} aria-hidden="true" />
-                <span>{name}</span>
-              </Link>
-            </li>
-          );
-        })}
+        {own.map((place) => (
+          <PlaceLink key={place.path} {...place} isCurrent={place.path === current} />
+        ))}
       </ul>
+      {operators.length > 0 && (
+        <>
+          <p id={groupId} className={styles.group}>
+            Installation
+          </p>
+          <ul aria-labelledby={groupId} className={styles.operators}>
+            {operators.map((place) => (
+              <PlaceLink key={place.path} {...place} isCurrent={place.path === current} />
+            ))}
+          </ul>
+        </>
+      )}
     </nav>
+  );
+}
+
+function PlaceLink(props: { path: string; name: string; Icon: LucideIcon; isCurrent: boolean }) {
+  const { path, name, Icon, isCurrent } = props;
+  return (
+    <li>
+      <Link href={path} aria-current={isCurrent ? "page" : undefined} className={styles.place}>
+        <Icon size={17} aria-hidden="true" />
+        <span>{name}</span>
+      </Link>
+    </li>
   );
 }
 
