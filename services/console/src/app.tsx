@@ -7,7 +7,7 @@ import { Router } from "wouter";
 import { createQueries, transport } from "./api/transport.ts";
 import { LOCALE } from "./parts/locale.ts";
 import { messageAt, tellHost } from "./session/host-messages.ts";
-import { OpenLinkPage } from "./session/open-link-page.tsx";
+import { PORTAL_PATH } from "./session/portal-link.ts";
 import { ResumeSession } from "./session/resume-session.tsx";
 import { SessionContext } from "./session/session-context.tsx";
 import { currentStage, onStageChange, signOut } from "./session/session-store.ts";
@@ -15,9 +15,14 @@ import { SignInPage } from "./session/sign-in-page.tsx";
 import { SignedOutPage } from "./session/signed-out-page.tsx";
 import type { SignedIn } from "./session/stage.ts";
 import { AwayBanner } from "./shell/away-banner.tsx";
+import { PageBoundary } from "./shell/page-boundary.tsx";
 import { Shell } from "./shell/shell.tsx";
 import { useKeptFocus } from "./shell/use-kept-focus.ts";
 
+/** Loaded by who comes with a portal link. */
+const OpenLinkPage = lazy(async () => ({
+  default: (await import("./session/open-link-page.tsx")).OpenLinkPage,
+}));
 /** Loaded when it is needed: the parts of a dialog are a tenth of the first load. */
 const SessionEnded = lazy(async () => ({
   default: (await import("./session/session-ended.tsx")).SessionEnded,
@@ -42,7 +47,13 @@ function Page() {
   }, [message]);
   switch (stage.kind) {
     case "opening":
-      return <OpenLinkPage />;
+      return (
+        <PageBoundary path={PORTAL_PATH}>
+          <Suspense fallback={<div aria-busy="true" />}>
+            <OpenLinkPage />
+          </Suspense>
+        </PageBoundary>
+      );
     case "asking":
       return <div aria-busy="true" />;
     case "resuming":
