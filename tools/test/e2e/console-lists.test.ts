@@ -343,3 +343,39 @@ async function isCut(page: Page): Promise<boolean> {
     )`),
   );
 }
+
+test("a window of 320 px has room for the targets of every table", async () => {
+  const url = `${fixture.receiver.url}/webhooks/foxglove/ledger-north`;
+  const id = await fixture.subscribe(url);
+  await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+  await fixture.stack.store.db
+    .updateTable("subscriptions")
+    .set({ failing_since: Date.now() - 60_000 })
+    .where("id", "=", id)
+    .execute();
+  const { page, go } = await fixture.show({ token: fixture.stack.token, path: "/favicon.svg", narrow: true });
+  const cut: string[] = [];
+  const look = async (path: string) => {
+    await go(path);
+    // The list of deliveries leaves its scheme out.
+    const name = url.slice("http://".length);
+    await page.getByRole("row").getByText(name).filter({ visible: true }).first().waitFor();
+    const isWhole = await page.evaluate(`[...document.querySelectorAll("td span")].some((element) =>
+      element.textContent.endsWith(${JSON.stringify(name)}) && element.clientWidth > 0 &&
+      element.scrollWidth <= element.clientWidth && element.scrollHeight <= element.clientHeight &&
+      element.getBoundingClientRect().right <= innerWidth)`);
+    if (!isWhole) cut.push(path);
+  };
+  await look("/operator");
+  await page.evaluate(`sessionStorage.setItem("posthaste.token", ${JSON.stringify(fixture.account.token)})`);
+  for (const path of [
+    "/",
+    "/subscriptions",
+    "/deliveries",
+    "/search?q=ledger-north",
+    "/event-types/invoice_sent",
+  ]) {
+    await look(path);
+  }
+  expectNone(cut);
+});

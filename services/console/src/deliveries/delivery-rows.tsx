@@ -11,7 +11,7 @@ import styles from "./delivery-rows.module.css";
 export function DeliveryRows({ deliveries, isStale }: { deliveries: readonly Delivery[]; isStale: boolean }) {
   const subscriptions = useSubscriptions();
   return (
-    <table className={`${table.table} ${isStale ? styles.stale : ""}`}>
+    <table className={`${table.table} ${table.stacked} ${isStale ? styles.stale : ""}`}>
       <caption className="visually-hidden">Deliveries, newest first</caption>
       <thead>
         <tr>

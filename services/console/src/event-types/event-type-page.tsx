@@ -156,7 +156,7 @@ function Subscribers({ code }: { code: string }) {
         </Empty>
       )}
       {subscriptions !== undefined && subscriptions.length > 0 && (
-        <table className={table.table}>
+        <table className={`${table.table} ${table.stacked}`}>
           <caption className="visually-hidden">Subscriptions to {code}</caption>
           <tbody>
             {subscriptions.map((subscription) => (

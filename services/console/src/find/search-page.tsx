@@ -96,7 +96,7 @@ function Subscriptions({ text }: { text: string }) {
       {!isComplete && found.length === 0 && <Skeleton lines={2} />}
       {isComplete && found.length === 0 && <Empty title="None" />}
       {shown.length > 0 && (
-        <table className={table.table}>
+        <table className={`${table.table} ${table.stacked}`}>
           <tbody>
             {shown.map((subscription) => (
               <tr key={subscription.id}>

@@ -43,7 +43,7 @@ export function AccountsPage() {
           {data === undefined && error === null && <Skeleton lines={6} />}
           {states.length > 0 && (
             <div className={styles.scroll}>
-              <table className={table.table}>
+              <table className={`${table.table} ${table.stacked}`}>
                 <thead>
                   <tr>
                     {HEADS.map((name) => (
@@ -83,8 +83,8 @@ function Row({ state }: { state: AccountState }) {
           {account.name} ({account.id})
         </Link>
       </td>
-      <td>{LANES[account.lane]}</td>
-      <td className={failing > 0 ? styles.bad : undefined}>
+      <td data-label="Lane">{LANES[account.lane]}</td>
+      <td data-label="Failing" className={failing > 0 ? styles.bad : undefined}>
         {countUpTo(failing)} of {countUpTo(subscriptions)}
         {state.failingSince !== undefined && (
           <span className={table.below}>
@@ -92,12 +92,14 @@ function Row({ state }: { state: AccountState }) {
           </span>
         )}
       </td>
-      <td>
+      <td data-label="Pending, parked">
         {countUpTo(pending)}, {countUpTo(parked)}
       </td>
-      <td>{state.oldestPendingAt === undefined ? "–" : <Time at={state.oldestPendingAt} relative />}</td>
-      <td>{countUpTo(tokens)}</td>
-      <td>
+      <td data-label="Oldest pending">
+        {state.oldestPendingAt === undefined ? "–" : <Time at={state.oldestPendingAt} relative />}
+      </td>
+      <td data-label="Tokens">{countUpTo(tokens)}</td>
+      <td data-label="Portal">
         {countUpTo(portalSessions)} open, {countUpTo(portalLinks)} links
       </td>
       <td className={table.action}>

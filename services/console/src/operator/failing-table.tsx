@@ -70,7 +70,7 @@ function Rows(props: {
   const { failing, showsOwner, onChanged, onDialog } = props;
   return (
     <div className={styles.scroll}>
-      <table className={table.table}>
+      <table className={`${table.table} ${table.stacked}`}>
         <thead>
           <tr>
             <th scope="col">Target</th>
@@ -113,24 +113,28 @@ function Row(props: {
   return (
     <tr>
       <td className={table.wide}>
-        <span className={styles.target}>{subscription.targetUrl}</span>
+        <span className={table.target} title={subscription.targetUrl}>
+          {subscription.targetUrl}
+        </span>
         <span className={styles.badge}>
           <SubscriptionBadge subscription={subscription} />
         </span>
       </td>
       {showsOwner && (
-        <td>
+        <td data-label="Account">
           <Link href={`/operator/accounts/${accountId}`} className={table.link}>
             {accountName} ({accountId})
           </Link>
         </td>
       )}
-      <td>
+      <td data-label="Since">
         <Time at={subscription.failingSince} relative />
       </td>
-      <td>{answerOf(lastOutcome, lastStatus)}</td>
-      <td>{count}</td>
-      <td>{nextAttemptAt === undefined ? "none" : <TimeAhead at={nextAttemptAt} />}</td>
+      <td data-label="Last answer">{answerOf(lastOutcome, lastStatus)}</td>
+      <td data-label="Waiting">{count}</td>
+      <td data-label="Next attempt">
+        {nextAttemptAt === undefined ? "none" : <TimeAhead at={nextAttemptAt} />}
+      </td>
       <td className={table.action}>
         <ActingIn accountId={accountId}>
           <div className={styles.actions}>

@@ -45,7 +45,7 @@ export function FailingSubscriptions() {
         </span>
       }
     >
-      <table className={table.table}>
+      <table className={`${table.table} ${table.stacked}`}>
         <thead>
           <tr>
             <th scope="col">Target</th>
@@ -87,7 +87,7 @@ function Row(props: { subscription: Subscription; onDialog(isOpen: boolean): voi
         <SubscriptionBadge subscription={subscription} />
         {state === SubscriptionState.DISABLED && <span className="visually-hidden">, until resumed</span>}
       </td>
-      <td>
+      <td data-label="Failing since">
         <Time at={failingSince} relative />
       </td>
       {can("deliveries:write") && (

@@ -71,7 +71,7 @@ export function SubscriptionsPage() {
 
 function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
   return (
-    <table className={table.table}>
+    <table className={`${table.table} ${table.stacked}`}>
       <caption className="visually-hidden">Subscriptions, oldest first</caption>
       <thead>
         <tr>
