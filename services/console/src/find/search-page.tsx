@@ -1,5 +1,6 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { DeliveryService } from "@posthaste/contracts/delivery";
+import type { Subscription } from "@posthaste/contracts/subscription";
 import { Link, useSearch } from "wouter";
 import { useAllSubscriptions } from "../api/subscriptions.ts";
 import { eventsAddress } from "../events/event-filters.ts";
@@ -20,30 +21,63 @@ const SUBSCRIPTIONS_SHOWN_MAX = 20;
 const KEY_VALUE_BYTES_MAX = 256;
 const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 
+/** What a search found of one kind. */
+type Part = {
+  readonly name: string;
+  readonly isLoading: boolean;
+  readonly error: Error | null;
+  readonly aside?: React.ReactNode;
+  /** Undefined: nothing was found. */
+  readonly rows: React.ReactNode | undefined;
+};
+
 /** Shows what a text is: the value of an event's key, an idempotency key, or a part of a target URL. */
 export function SearchPage() {
   const text = (new URLSearchParams(useSearch()).get("q") ?? "").trim();
   return (
     <>
       <PageHeader title="Search" name={`Search for ${text}`} about={`What “${text}” is.`} />
-      {text === "" ? (
-        <Empty title="Nothing to search for">
-          <p>Search for an ID, a value of an event, an idempotency key, or a part of a target URL.</p>
-        </Empty>
-      ) : (
-        <div className={styles.stack}>
-          <Events text={text} />
-          <Subscriptions text={text} />
-        </div>
-      )}
+      {text === "" ? <Nothing title="Nothing to search for" /> : <Found text={text} />}
     </>
   );
 }
 
-const ABOUT_VALUES =
-  "A value is found whole, as the event has it, perhaps without a prefix that is printed: 1042, not INV-1042.";
+function Found({ text }: { text: string }) {
+  const parts = [...useFoundEvents(text), useFoundSubscriptions(text)];
+  const isLoading = parts.some((part) => part.isLoading);
+  const shown = parts.filter(({ error, rows }) => error !== null || rows !== undefined);
+  if (shown.length === 0 && !isLoading) return <Nothing title={`Nothing was found for “${text}”`} />;
+  return (
+    <div className={styles.stack}>
+      {shown.map(({ name, error, aside, rows }) => (
+        <Card key={name} title={name} isFlush aside={aside}>
+          {error !== null && <ErrorNote error={error} />}
+          {rows}
+        </Card>
+      ))}
+      {isLoading && (
+        <Card isFlush>
+          <Skeleton lines={2} />
+        </Card>
+      )}
+    </div>
+  );
+}
 
-function Events({ text }: { text: string }) {
+/** Says for what one can search. */
+function Nothing({ title }: { title: string }) {
+  return (
+    <Empty title={title}>
+      <p>
+        Search for the ID of an event or a delivery, a value of an event, an idempotency key, or a part of a
+        subscription's URL or description. A value is found whole, as the event has it, perhaps without a
+        prefix that is printed: 1042, not INV-1042.
+      </p>
+    </Empty>
+  );
+}
+
+function useFoundEvents(text: string): Part[] {
   const { can } = useSession();
   const options = { enabled: can("deliveries:read"), retry: false };
   const byKey = useQuery(
@@ -56,61 +90,54 @@ function Events({ text }: { text: string }) {
     { idempotencyKey: text },
     { ...options, enabled: options.enabled && text.length <= IDEMPOTENCY_KEY_CHARS_MAX },
   );
-  const parts = [
-    { name: "Events with this value", ...byKey, more: eventsAddress({ keyValue: text }) },
-    { name: "The event with this idempotency key", ...byIdempotencyKey, more: undefined },
+  const rowsOf = ({ data }: typeof byKey) =>
+    data === undefined || data.events.length === 0 ? undefined : <EventRows events={data.events} />;
+  const all = byKey.data?.nextPageToken ? (
+    <Link href={eventsAddress({ keyValue: text })}>All of them</Link>
+  ) : undefined;
+  return [
+    { name: "Events with this value", ...stateOf(byKey), aside: all, rows: rowsOf(byKey) },
+    {
+      name: "The event with this idempotency key",
+      ...stateOf(byIdempotencyKey),
+      rows: rowsOf(byIdempotencyKey),
+    },
   ];
-  return parts.map(({ name, data, error, isLoading, more }) => (
-    <Card
-      key={name}
-      title={name}
-      isFlush
-      aside={more !== undefined && data?.nextPageToken ? <Link href={more}>All of them</Link> : undefined}
-    >
-      {error !== null && <ErrorNote error={error} />}
-      {isLoading && <Skeleton lines={2} />}
-      {!isLoading && error === null && !data?.events.length && (
-        <Empty title="None">{more !== undefined && <p>{ABOUT_VALUES}</p>}</Empty>
-      )}
-      {data !== undefined && data.events.length > 0 && <EventRows events={data.events} />}
-    </Card>
-  ));
 }
 
-function Subscriptions({ text }: { text: string }) {
+const stateOf = ({ isLoading, error }: { isLoading: boolean; error: Error | null }) => ({ isLoading, error });
+
+function useFoundSubscriptions(text: string): Part {
   const { can } = useSession();
   const { subscriptions, isComplete } = useAllSubscriptions({});
-  if (!can("subscriptions:read")) return null;
   const found = withText(subscriptions, text);
   const shown = found.slice(0, SUBSCRIPTIONS_SHOWN_MAX);
+  return {
+    name: "Subscriptions to such a URL",
+    isLoading: can("subscriptions:read") && !isComplete && found.length === 0,
+    error: null,
+    aside: shown.length < found.length && (
+      <span>{`${whole(shown.length)} of ${whole(found.length)} are shown`}</span>
+    ),
+    rows: shown.length === 0 ? undefined : <SubscriptionRows subscriptions={shown} />,
+  };
+}
+
+function SubscriptionRows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
   return (
-    <Card
-      title="Subscriptions to such a URL"
-      isFlush
-      aside={
-        shown.length < found.length && (
-          <span>{`${whole(shown.length)} of ${whole(found.length)} are shown`}</span>
-        )
-      }
-    >
-      {!isComplete && found.length === 0 && <Skeleton lines={2} />}
-      {isComplete && found.length === 0 && <Empty title="None" />}
-      {shown.length > 0 && (
-        <table className={`${table.table} ${table.stacked}`}>
-          <tbody>
-            {shown.map((subscription) => (
-              <tr key={subscription.id}>
-                <td>
-                  <SubscriptionBadge subscription={subscription} />
-                </td>
-                <td className={table.wide}>
-                  <TargetLink subscription={subscription} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </Card>
+    <table className={`${table.table} ${table.stacked}`}>
+      <tbody>
+        {subscriptions.map((subscription) => (
+          <tr key={subscription.id}>
+            <td>
+              <SubscriptionBadge subscription={subscription} />
+            </td>
+            <td className={table.wide}>
+              <TargetLink subscription={subscription} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
