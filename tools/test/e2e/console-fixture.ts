@@ -111,6 +111,14 @@ export class ConsoleFixture {
   }
 }
 
+/** A script that adds up how much of a page has moved, in `layoutShift`. */
+export const LAYOUT_SHIFTS = `
+  globalThis.layoutShift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
 export const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
 
 type AxeResults = {

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { ConsoleFixture, PATIENCE } from "./console-fixture.ts";
+import { ConsoleFixture, LAYOUT_SHIFTS, PATIENCE } from "./console-fixture.ts";
 
 /* Tests what the console's numbers and charts say, in a real Chromium with the real API and worker. */
 
@@ -88,6 +88,30 @@ test("the subscription that fails for the longest comes first, though it was cre
   await expect.poll(() => targets.first().textContent(), PATIENCE).toBe(`${fixture.receiver.url}/12`);
   expect(await targets.count()).toBe(10);
   await page.getByText("The longest failing 10 of 12.").waitFor();
+});
+
+test("nothing moves when the failing subscriptions come last", async () => {
+  await count([40], { accepted: 3 });
+  const id = await fixture.subscribe(fixture.receiver.url);
+  await fixture.stack.store.db
+    .updateTable("subscriptions")
+    .set({ failing_since: Date.now() - QUARTER_MS })
+    .where("id", "=", id)
+    .execute();
+  const { page, go } = await fixture.show({ token: fixture.account.token, path: "/favicon.svg" });
+  await page.addInitScript(LAYOUT_SHIFTS);
+  const { promise: areCounted, resolve: letThemCome } = Promise.withResolvers<void>();
+  await page.route(/ListSubscriptions/, async (route) => {
+    await areCounted;
+    await route.continue();
+  });
+  await go("/");
+  await page.getByText("of 3 attempts").waitFor();
+  letThemCome();
+  await page.getByRole("heading", { name: "Failing subscriptions" }).waitFor();
+  await chart(page, "Attempts over time").locator("canvas").waitFor();
+  // Less than a line of text.
+  expect(Number(await page.evaluate("layoutShift"))).toBeLessThan(0.01);
 });
 
 test("a subscription without attempts has an empty health bar", async () => {

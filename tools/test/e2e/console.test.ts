@@ -7,7 +7,7 @@ import { DeliveryState } from "@posthaste/contracts/delivery";
 import type { Receiver } from "@posthaste/testkit";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { button, ConsoleFixture, PATIENCE, seriousProblems } from "./console-fixture.ts";
+import { button, ConsoleFixture, LAYOUT_SHIFTS, PATIENCE, seriousProblems } from "./console-fixture.ts";
 import { expectNone } from "./expect-none.ts";
 import { insertDeliveries } from "./many-deliveries.ts";
 import { createTourAccount, type TourAccount } from "./tour-account.ts";
@@ -585,12 +585,6 @@ describe("every page", () => {
 
 /** The limit for a good cumulative layout shift. */
 const LAYOUT_SHIFT_MAX = 0.1;
-const LAYOUT_SHIFTS = `
-  globalThis.layoutShift = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
-  }).observe({ type: "layout-shift", buffered: true });
-`;
 
 async function focused(page: Page): Promise<string> {
   return String(await page.evaluate("document.activeElement?.textContent ?? ''")).trim();

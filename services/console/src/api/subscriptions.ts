@@ -19,16 +19,16 @@ export function useSubscriptions(): readonly Subscription[] {
 /**
  * Loads subscriptions page by page, oldest first. They are returned as they come.
  *
- * @returns `isComplete`: there are no others
+ * @returns `isComplete`: there are no others; `isPending`: neither any of them nor an error has come yet
  */
 export function useAllSubscriptions(options: {
   readonly failing?: boolean;
   readonly staleTime?: number;
   readonly refetchInterval?: number;
-}): { subscriptions: readonly Subscription[]; isComplete: boolean } {
+}): { subscriptions: readonly Subscription[]; isComplete: boolean; isPending: boolean } {
   const { failing = false, ...queryOptions } = options;
   const { can } = useSession();
-  const { data, hasNextPage, isFetching, isFetchNextPageError, fetchNextPage } = useInfiniteQuery(
+  const query = useInfiniteQuery(
     SubscriptionService.method.listSubscriptions,
     { pageSize: PAGE_SIZE, pageToken: "", failing },
     {
@@ -38,13 +38,14 @@ export function useAllSubscriptions(options: {
       ...queryOptions,
     },
   );
+  const { data, hasNextPage, isFetching, isFetchNextPageError, fetchNextPage, isPending } = query;
   const subscriptions = useMemo(() => data?.pages.flatMap((page) => page.subscriptions) ?? [], [data]);
   const hasMore = hasNextPage && !isFetchNextPageError && subscriptions.length < LOADED_MAX;
   useEffect(() => {
     // Other components may have begun to load the same page.
     if (hasMore && !isFetching) void fetchNextPage({ cancelRefetch: false });
   }, [hasMore, isFetching, fetchNextPage]);
-  return { subscriptions, isComplete: data !== undefined && !hasNextPage };
+  return { subscriptions, isComplete: data !== undefined && !hasNextPage, isPending };
 }
 
 /** Returns the account's event types. */

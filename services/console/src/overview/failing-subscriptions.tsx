@@ -24,53 +24,61 @@ const SendAgainButton = lazy(async () => ({
 const EVERY_MS = 10_000;
 const SHOWN_MAX = 10;
 
-/** Lists at most 10 failing subscriptions, the longest failing first. Renders nothing if there are none. */
-export function FailingSubscriptions() {
+/**
+ * Lists at most 10 failing subscriptions, the longest failing first; nothing if there are none.
+ *
+ * @param props.children what follows the list. It is shown once their number is known, which would move it
+ */
+export function FailingSubscriptions({ children }: { children: React.ReactNode }) {
   const { can } = useSession();
   const refetchInterval = useLiveInterval(EVERY_MS);
-  const { subscriptions, isComplete } = useAllSubscriptions({ failing: true, refetchInterval });
+  const { subscriptions, isComplete, isPending } = useAllSubscriptions({ failing: true, refetchInterval });
   const shown = longestFailing(subscriptions, SHOWN_MAX);
   const { rows, onDialog } = useKeptRow(shown, ({ id }) => id);
-  if (rows.length === 0) return null;
   const all = `${whole(subscriptions.length)}${isComplete ? "" : "+"}`;
   return (
-    <Card
-      title="Failing subscriptions"
-      className={styles.card}
-      isFlush
-      aside={
-        <span>
-          {shown.length < subscriptions.length && `The longest failing ${SHOWN_MAX} of ${all}. `}
-          <Link href="/subscriptions?which=failing">All that are failing</Link>
-        </span>
-      }
-    >
-      <table className={`${table.table} ${table.stacked}`}>
-        <thead>
-          <tr>
-            <th scope="col">Target</th>
-            <th scope="col" className={table.optional}>
-              State
-            </th>
-            <th scope="col">Failing since</th>
-            {can("deliveries:write") && (
-              <th scope="col">
-                <span className="visually-hidden">Actions</span>
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((subscription) => (
-            <Row
-              key={subscription.id}
-              subscription={subscription}
-              onDialog={(isOpen) => onDialog(subscription, isOpen)}
-            />
-          ))}
-        </tbody>
-      </table>
-    </Card>
+    <>
+      {rows.length > 0 && (
+        <Card
+          title="Failing subscriptions"
+          className={styles.card}
+          isFlush
+          aside={
+            <span>
+              {shown.length < subscriptions.length && `The longest failing ${SHOWN_MAX} of ${all}. `}
+              <Link href="/subscriptions?which=failing">All that are failing</Link>
+            </span>
+          }
+        >
+          <table className={`${table.table} ${table.stacked}`}>
+            <thead>
+              <tr>
+                <th scope="col">Target</th>
+                <th scope="col" className={table.optional}>
+                  State
+                </th>
+                <th scope="col">Failing since</th>
+                {can("deliveries:write") && (
+                  <th scope="col">
+                    <span className="visually-hidden">Actions</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((subscription) => (
+                <Row
+                  key={subscription.id}
+                  subscription={subscription}
+                  onDialog={(isOpen) => onDialog(subscription, isOpen)}
+                />
+              ))}
+            </tbody>
+          </table>
+        </Card>
+      )}
+      {!isPending && children}
+    </>
   );
 }
 

@@ -47,6 +47,7 @@ export function OverviewPage() {
     { refetchInterval, placeholderData: keepPreviousData, enabled: mayRead },
   );
   const phrase = RANGES.find(({ id }) => id === range)?.phrase ?? "";
+  const charts = mayRead && <Charts data={data} range={range} />;
   return (
     <>
       <PageHeader title="Overview" about={`Activity in ${phrase}, and the current backlog.`}>
@@ -54,8 +55,7 @@ export function OverviewPage() {
       </PageHeader>
       {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
       {mayRead ? <Numbers data={data} hasFailed={error !== null} /> : <Denied scope="deliveries:read" />}
-      {can("subscriptions:read") && <FailingSubscriptions />}
-      {mayRead && <Charts data={data} range={range} />}
+      {can("subscriptions:read") ? <FailingSubscriptions>{charts}</FailingSubscriptions> : charts}
     </>
   );
 }
