@@ -179,6 +179,27 @@ test("a long body is cut until all of it is asked for", async () => {
   await expect.poll(() => body.textContent(), PATIENCE).toContain("the end");
 });
 
+test("a test event is written in lines, and sent as the sample is stored or as it is written", async () => {
+  const { subscription } = await stack.client.subscriptions.createSubscription({
+    ...{ targetUrl: receiver.url, eventTypes: ["invoice_sent"] },
+  });
+  const { eventTypes } = await stack.client.catalog.listEventTypes({});
+  const sample = eventTypes.find(({ code }) => code === "invoice_sent")?.sampleJson ?? "";
+  const { page } = await show(`/subscriptions/${subscription?.id}`);
+  const snapshot = page.getByLabel("Snapshot", { exact: true });
+  await expect.poll(() => snapshot.inputValue(), PATIENCE).toMatch(/^\{\n {2}"/);
+  const bodies = () => receiver.requests.map(({ body }) => body.toString());
+  await button(page, "Send").click();
+  await expect.poll(bodies, PATIENCE).toEqual([`[${sample}]`]);
+  await snapshot.fill('{\n  "InvoiceNumber": 1.0,\n}');
+  await page.getByText("Line 3, column 1").waitFor();
+  expect(await button(page, "Send").isDisabled()).toBe(true);
+  const written = '{\n  "InvoiceNumber": 1.0\n}';
+  await snapshot.fill(written);
+  await button(page, "Send").click();
+  await expect.poll(bodies, PATIENCE).toEqual([`[${sample}]`, `[${written}]`]);
+});
+
 test("the pages are accessible in both themes, and fit a window of 320 px", async () => {
   receiver.answer({ kind: "status", status: 500, body: Buffer.alloc(16_000, 0xff) });
   const { page, go } = await show(

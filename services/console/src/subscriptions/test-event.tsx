@@ -3,12 +3,11 @@ import { type Subscription, SubscriptionService } from "@posthaste/contracts/sub
 import { Send } from "lucide-react";
 import { useState } from "react";
 import { Button } from "react-aria-components/Button";
-import { Label } from "react-aria-components/Label";
-import { TextArea } from "react-aria-components/TextArea";
-import { TextField } from "react-aria-components/TextField";
 import { Link } from "wouter";
 import { useEventTypes } from "../api/subscriptions.ts";
 import { Hint } from "../delivery/hint.tsx";
+import { CodeField } from "../event-types/code-field.tsx";
+import { formatted, problemOfJson } from "../event-types/json-text.ts";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import { BodyBlock } from "../parts/body-block.tsx";
 import { Choice } from "../parts/choice.tsx";
@@ -18,6 +17,8 @@ import { Card } from "../parts/layout.tsx";
 import { durationMsOf } from "../parts/numbers.ts";
 import { spelledMs } from "../parts/times.ts";
 import styles from "./test-event.module.css";
+
+const AS_WRITTEN = "Sent as it is written here.";
 
 /** Sends a test event to this subscription only, and shows the outcome. */
 export function TestEvent({ subscription, onSent }: { subscription: Subscription; onSent(): void }) {
@@ -29,6 +30,8 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
   const [chosen, setChosen] = useState("");
   const [edited, setEdited] = useState<string>();
   const eventType = offered.find(({ code }) => code === chosen) ?? offered[0];
+  const text = edited ?? formatted(eventType?.sampleJson ?? "{}");
+  const problem = problemOfJson(text);
   const send = useMutation(SubscriptionService.method.sendTestEvent, { onSuccess: onSent });
   const delivery = send.data?.delivery;
   const attempt = send.data?.attempt;
@@ -47,17 +50,18 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
             setEdited(undefined);
           }}
         />
-        <TextField
-          className={controls.field}
-          value={edited ?? eventType?.sampleJson ?? ""}
+        <CodeField
+          label="Snapshot"
+          about={edited === undefined ? "The sample of its type, which is sent as it is stored." : AS_WRITTEN}
+          value={text}
           onChange={setEdited}
-        >
-          <Label>Snapshot</Label>
-          <TextArea className={controls.input} rows={8} spellCheck="false" />
-        </TextField>
+          problem={problem?.text}
+          problemLine={problem?.line}
+          rows={8}
+        />
         <Button
           className={`${controls.button} ${controls.primary} ${styles.send}`}
-          isDisabled={send.isPending || eventType === undefined}
+          isDisabled={send.isPending || eventType === undefined || problem !== undefined}
           onPress={() =>
             send.mutate({
               subscriptionId: subscription.id,
