@@ -37,7 +37,10 @@ const CANDIDATE_COLUMNS = [
 /** A delivery that a recovery may send again. */
 type Candidate = Pick<Selectable<Tables["deliveries"]>, (typeof CANDIDATE_COLUMNS)[number]>;
 
-/** What a recovery does with a delivery. `held`: another transaction has its row, so it comes later. */
+/**
+ * What a recovery does with a delivery. `held`: another transaction has its row, or has just ended it, so it
+ * comes later.
+ */
 type Decision =
   | { readonly kind: "held" }
   | { readonly kind: "retry"; readonly delivery: LockedDelivery }
@@ -55,14 +58,12 @@ export async function recoverDeliveries(
   { limit, makeMax, now }: Bounds,
 ): Promise<Step> {
   const { states = FAILED_STATES, eventId, ...traits } = recoveryOf(row).filter;
-  // Those that wait come first: one that ends meanwhile is found in its new state, too.
+  // Those that wait come first: one that ends meanwhile is found in its new state, too, which counts.
   const inOrder = RECOVERABLE_STATES.filter((state) => states.includes(state));
   const lists: Candidate[][] = [];
   for (const state of inOrder) lists.push(await candidatesIn(store, tx, row, { state, eventId, limit }));
-  const found = lists
-    .flat()
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .slice(0, limit);
+  const unique = new Map(lists.flat().map((candidate) => [candidate.id, candidate]));
+  const found = [...unique.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
   // Where the clock was set back, what the recovery has made lies within its time.
   const candidates = found.filter(
     (candidate) => candidate.recovery_id !== row.id && hasTraits(traits, candidate),
@@ -89,7 +90,7 @@ export async function recoverDeliveries(
   if (examined < candidates.length) {
     return { ...plan, read: examined, cursor: candidates[examined - 1]?.id ?? row.cursor_id };
   }
-  const isLast = lists.every((list) => list.length < limit) && lists.flat().length <= limit;
+  const isLast = lists.every((list) => list.length < limit) && unique.size <= limit;
   return { ...plan, read: found.length, cursor: isLast ? undefined : found.at(-1)?.id };
 }
 
@@ -149,8 +150,9 @@ async function deciderOf(
   return (candidate) => {
     if (candidate.state === "started") {
       const delivery = locked.get(candidate.id);
-      if (delivery === undefined) return { kind: "held" };
-      const waits = delivery.state === "started" && (delivery.next_attempt_at ?? 0) > now;
+      // One that ended after it was found may be one to send again: the next step finds its new state.
+      if (delivery?.state !== "started") return { kind: "held" };
+      const waits = (delivery.next_attempt_at ?? 0) > now;
       return waits ? { kind: "retry", delivery } : leaveOut("due");
     }
     const subscription = subscriptions.get(candidate.subscription_id);
