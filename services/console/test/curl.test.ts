@@ -87,3 +87,31 @@ describe("a shell hands on as it was", () => {
     );
   });
 });
+
+/**
+ * Returns the word as fish reads it: within single quotes, it takes `\\` and `\'` for escapes, unlike other
+ * shells (https://fishshell.com/docs/current/language.html#quotes).
+ */
+function wordInFish(word: string): string {
+  let isQuoted = false;
+  let out = "";
+  for (let i = 0; i < word.length; i += 1) {
+    const [char = "", next = ""] = [word[i], word[i + 1]];
+    if (char === "\\" && (!isQuoted || next === "\\" || next === "'")) {
+      out += next;
+      i += 1;
+    } else if (char === "'") isQuoted = !isQuoted;
+    else out += char;
+  }
+  return isQuoted ? `${out} (unfinished)` : out;
+}
+
+test("fish hands on any text as it was, too", () => {
+  const unit = fc.constantFrom(..."'\\\"n$ {");
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 12 }), (text) => {
+      const { command } = curlOf({ targetUrl: URL, requestHeaders: [] }, text);
+      expect(wordInFish(command.slice(command.indexOf("--data-raw ") + "--data-raw ".length))).toBe(text);
+    }),
+  );
+});

@@ -11,8 +11,9 @@ export function CurlButton({ attempt, body }: { attempt: Attempt; body: string }
     <div className={styles.curl}>
       <CopyButton text={command} label="Copy as cURL" isLabelVisible />
       <p className={styles.note}>
-        Not stored and not copied: {["the URL’s query, if it has one", ...leftOut].join(", ")}. A receiver
-        that verifies signatures refuses the copy once its timestamp is 5 minutes old.
+        For bash, zsh and fish. Not stored and not copied:{" "}
+        {["the URL’s query, if it has one", ...leftOut].join(", ")}. A receiver that verifies signatures
+        refuses the copy once its timestamp is 5 minutes old.
       </p>
     </div>
   );

@@ -10,8 +10,8 @@ export type CurlCommand = {
 };
 
 /**
- * Returns the command that sends an attempt's request again, for a POSIX shell. It has no comments: the
- * default shell of macOS does not know them at its prompt.
+ * Returns the command that sends an attempt's request again, for a POSIX shell such as bash or zsh, or for
+ * fish. It has no comments: the default shell of macOS does not know them at its prompt.
  */
 export function curlOf(
   { targetUrl, requestHeaders }: Pick<Attempt, "targetUrl" | "requestHeaders">,
@@ -33,7 +33,11 @@ export function curlOf(
   };
 }
 
-/** Quotes a word for a POSIX shell. Between single quotes, everything but those is literal. */
+/**
+ * Quotes a word for a POSIX shell and for fish. Between single quotes, everything but those is literal. To
+ * fish, a backslash before another one or before a quote is not, so it stands outside of the quotes.
+ */
 function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const inside = text.replaceAll(/\\(?=[\\']|$)|'/g, (char) => `'\\${char}'`);
+  return `'${inside}'`;
 }
