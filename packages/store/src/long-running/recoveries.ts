@@ -262,7 +262,9 @@ export async function changeRecovery(
     }
     const changed = { state: to, ended_at: to === "cancelled" ? now : null };
     await tx.updateTable("recoveries").set(changed).where("id", "=", id).execute();
-    const change = { before: { state: row.state }, after: { state: to } };
+    // A count has another meaning, although nothing else of it changes.
+    const count = row.dry_run === 1 ? { dry_run: true } : {};
+    const change = { before: { state: row.state }, after: { state: to, ...count } };
     await enter(tx, [{ by, accountId, subject: "recovery", id, ...change, now }]);
     return recoveryOf({ ...row, ...changed });
   });

@@ -79,6 +79,25 @@ describe("an entry", () => {
     expect(JSON.parse(entry.afterJson).filter).toEqual(expected);
   });
 
+  test("says of a recovery that only counts that it does, also when it is cancelled", async () => {
+    const range = { since: "2026-01-01T00:00:00Z" };
+    for (const dryRun of [true, false]) {
+      const { recovery } = await call(t, "DeliveryService/RecoverDeliveries", { ...range, dryRun });
+      await call(t, "DeliveryService/CancelRecovery", { id: recovery.id });
+    }
+    // biome-ignore lint/suspicious/noExplicitAny: an answer
+    const said = (await entries({ subject: "AUDIT_SUBJECT_RECOVERY" })).map(({ action, afterJson }: any) => [
+      action.split("/")[1],
+      JSON.parse(afterJson).dry_run,
+    ]);
+    expect(said.toReversed()).toEqual([
+      ["RecoverDeliveries", true],
+      ["CancelRecovery", true],
+      ["RecoverDeliveries", false],
+      ["CancelRecovery", undefined],
+    ]);
+  });
+
   test("says that a URL's query changed, and not how", async () => {
     const id = await subscribe();
     await call(t, "SubscriptionService/UpdateSubscription", {

@@ -15,7 +15,7 @@ import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import { auditAddress } from "./audit-filters.ts";
 import styles from "./audit-list.module.css";
-import { actionName, actorName, changesOf, SUBJECTS } from "./audit-words.ts";
+import { actionName, actorName, changesOf, isCount, SUBJECTS } from "./audit-words.ts";
 
 /** Lists entries of the audit log, newest first. */
 export function AuditList(props: {
@@ -72,6 +72,7 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
       </td>
       <td>
         <Link href={auditAddress({ action })}>{actionName(action)}</Link>
+        {isCount(entry) && " (only counted)"}
         <span className={styles.who}>
           {SUBJECTS[subject]} {subjectId}
           {showsAccount && accountId !== 0 && (

@@ -1,12 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import { AuditActorKind, AuditActorSchema } from "@posthaste/contracts/account";
+import { AuditActorKind, AuditActorSchema, AuditSubject } from "@posthaste/contracts/account";
 import { expect, test } from "vitest";
-import { actionName, actorName, changesOf } from "./audit-words.ts";
+import { actionName, actorName, changesOf, isCount } from "./audit-words.ts";
 
 test("an RPC is said in words, and a route and a command as they are", () => {
   expect(actionName("posthaste.v1.SubscriptionService/PauseSubscription")).toBe("Pause subscription");
   expect(actionName("DELETE /api/Webhook/:id")).toBe("DELETE /api/Webhook/:id");
   expect(actionName("npm run token -- revoke")).toBe("npm run token -- revoke");
+});
+
+test("a recovery that only counts is told from one that sends", () => {
+  const recovery = (afterJson: string) => isCount({ subject: AuditSubject.RECOVERY, afterJson });
+  expect(recovery('{"kind":"recover","dry_run":true}')).toBe(true);
+  expect(recovery('{"state":"cancelled","dry_run":true}')).toBe(true);
+  expect(recovery('{"kind":"recover","dry_run":false}')).toBe(false);
+  expect(recovery('{"state":"cancelled"}')).toBe(false);
+  expect(isCount({ subject: AuditSubject.SUBSCRIPTION, afterJson: '{"dry_run":true}' })).toBe(false);
 });
 
 test("an actor is named by the token that was used", () => {

@@ -1,4 +1,4 @@
-import { type AuditActor, AuditActorKind, AuditSubject } from "@posthaste/contracts/account";
+import { type AuditActor, AuditActorKind, type AuditEntry, AuditSubject } from "@posthaste/contracts/account";
 
 export const SUBJECTS = {
   [AuditSubject.UNSPECIFIED]: "Anything",
@@ -19,6 +19,11 @@ export function actionName(action: string): string {
   if (rpc === undefined) return action;
   const words = rpc.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return `${words[0]?.toUpperCase()}${words.slice(1)}`;
+}
+
+/** Says of a count that it is one: the call that counts has the name of the call that sends. */
+export function isCount({ subject, afterJson }: Pick<AuditEntry, "subject" | "afterJson">): boolean {
+  return subject === AuditSubject.RECOVERY && fieldsIn(afterJson)["dry_run"] === true;
 }
 
 /** Says who did it. */
