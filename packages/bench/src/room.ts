@@ -35,7 +35,11 @@ export type RoomOptions = {
 };
 
 /** Lifts the limits per token and per account, which would otherwise be what is measured. */
-const UNLIMITED = { POSTHASTE_RATE_PER_SECOND: "1000000", POSTHASTE_SUBSCRIPTIONS_MAX: "100000" };
+const UNLIMITED = {
+  POSTHASTE_RATE_PER_SECOND: "1000000",
+  POSTHASTE_ACCOUNT_AUDIT_MB_PER_DAY: "1000000",
+  POSTHASTE_SUBSCRIPTIONS_MAX: "100000",
+};
 
 /**
  * Starts everything that a scenario needs. If one part fails to start, the others are closed.

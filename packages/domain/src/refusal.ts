@@ -48,6 +48,7 @@ export const REFUSAL_REASONS = {
   too_many: [
     "LIMIT_REACHED",
     "RATE_LIMITED",
+    "CHANGES_FULL",
     "REQUESTS_FULL",
     "STREAMS_FULL",
     "BODIES_FULL",

@@ -3,6 +3,7 @@
 /** The names of all services' settings. */
 export const KNOWN_SETTINGS: readonly string[] = [
   "DATABASE_URL",
+  "POSTHASTE_ACCOUNT_AUDIT_MB_PER_DAY",
   "POSTHASTE_ACCOUNT_REQUESTS_MAX",
   "POSTHASTE_ACCOUNT_WATCHES_MAX",
   "POSTHASTE_ATTEMPTS_MAX",

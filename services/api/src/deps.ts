@@ -3,6 +3,7 @@ import type { DeliveryId, EgressRules, RecoveryId } from "@posthaste/domain";
 import type { Log, Tracer } from "@posthaste/runtime";
 import type { Store } from "@posthaste/store";
 import type { Authenticate } from "./access/auth.ts";
+import type { ChangeLimit } from "./access/change-limit.ts";
 import type { CostlyReads } from "./access/costly-reads.ts";
 import type { StreamGates } from "./access/create-access.ts";
 import type { LastCallers } from "./access/last-callers.ts";
@@ -39,6 +40,7 @@ export type Deps = {
   readonly limits: Limits;
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
+  readonly changeLimit: ChangeLimit;
   /** The places of requests in flight, which accounts share. */
   readonly requestPlaces: Places;
   /** The memory for bodies, which accounts share. */

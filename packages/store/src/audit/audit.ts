@@ -35,6 +35,12 @@ export const OF_INSTALLATION = 0 as AccountId;
  */
 const VALUE_CHARS_MAX = 4_096;
 
+/**
+ * What an entry takes besides its fields, in bytes: its other columns, and its places in five indexes. MySQL
+ * was measured to use 660, SQLite 460.
+ */
+const ENTRY_BYTES = 700;
+
 /** Enters changes, in the transaction that makes them. A change in which no field differs is left out. */
 export async function enter(tx: Tx, changes: readonly AuditedChange[]): Promise<void> {
   const rows = changes.flatMap((change) => {
@@ -58,6 +64,7 @@ export async function enter(tx: Tx, changes: readonly AuditedChange[]): Promise<
       after_json: jsonOf(differing.after),
       created_at: now,
     };
+    by.noteEntered?.(ENTRY_BYTES + bytesOf(row.before_json) + bytesOf(row.after_json));
     return [row];
   });
   await insertRows(tx, "audit_entries", rows, ({ before_json: before, after_json: after }) => {
@@ -105,6 +112,10 @@ function bounded(value: unknown): unknown {
 
 function jsonOf(fields: AuditedFields): string | null {
   return Object.keys(fields).length === 0 ? null : JSON.stringify(fields);
+}
+
+function bytesOf(text: string | null): number {
+  return text === null ? 0 : Buffer.byteLength(text);
 }
 
 /** Returns a time as it is written in an entry. */

@@ -8,6 +8,8 @@ export type By = {
    * `DELETE /api/Webhook/:id`, a command, or what Posthaste does by itself, such as `subscription_disabled`.
    */
   readonly action: string;
+  /** Told how many bytes a change adds to the log; also if its transaction is then rolled back. */
+  readonly noteEntered?: (bytes: number) => void;
 };
 
 /** The token that makes a change, as of then: its name is kept when it is gone. */

@@ -2,6 +2,7 @@ import type { Store } from "@posthaste/store";
 import { BUSY_RETRY_AFTER_MS, type Limits } from "../http/limits.ts";
 import type { AdmitParts } from "./admit.ts";
 import { createAuthenticate } from "./auth.ts";
+import { type ChangeLimit, createChangeLimit } from "./change-limit.ts";
 import { type CostlyReads, createCostlyReads } from "./costly-reads.ts";
 import { createLastCallers } from "./last-callers.ts";
 import { createLoopTurns, type LoopTurnsOptions } from "./loop-turns.ts";
@@ -33,6 +34,7 @@ export function createAccess(
   loopTurns: LoopTurnsOptions = {},
 ): AdmitParts & {
   readonly bodyRoom: BodyRoom;
+  readonly changeLimit: ChangeLimit;
   readonly costlyReads: CostlyReads;
   readonly streamGates: StreamGates;
 } {
@@ -46,6 +48,7 @@ export function createAccess(
       ofAccount: limits.accountRequestsMax,
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     }),
+    changeLimit: createChangeLimit(limits.accountAuditMbPerDay),
     lastCallers: createLastCallers(),
     loopTurns: createLoopTurns(loopTurns),
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),

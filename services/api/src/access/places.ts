@@ -2,7 +2,7 @@ import { type AccountId, Refusal, roomToShare, type TokenId } from "@posthaste/d
 import type { Principal } from "@posthaste/store";
 
 /** The part of its account's places that one token may hold: the account's others keep the rest. */
-const TOKEN_SHARE = 3 / 4;
+export const TOKEN_SHARE = 3 / 4;
 
 /** What takes a place, for the refusal: such as "request in flight" and "requests in flight". */
 export type Counted = { readonly one: string; readonly many: string };

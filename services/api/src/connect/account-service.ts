@@ -48,7 +48,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
 
     async createAccount(request, context) {
       const name = plainText(request.name, "name", NAME_CHARS_MAX);
-      const account = await createAccount(store, { name, now: now(), by: byOf(context) });
+      const account = await createAccount(store, { name, now: now(), by: await byOf(context) });
       return { account: accountTo(account) };
     },
 
@@ -62,7 +62,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
         id: accountId as AccountId,
         lane: laneFrom(lane),
         now: now(),
-        by: byOf(context),
+        by: await byOf(context),
       });
       if (account === undefined) throw noAccount(accountId);
       return { account: accountTo(account) };
@@ -77,7 +77,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
         scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
         expiresAt: request.expiresAt === undefined ? null : pointInTime(request.expiresAt, "expires_at"),
         now: now(),
-        by: byOf(context),
+        by: await byOf(context),
       });
       return { token: tokenTo(token), secret };
     },
@@ -92,7 +92,11 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
     },
 
     async revokeToken(request, context) {
-      const token = await revokeToken(store, { id: request.id as TokenId, now: now(), by: byOf(context) });
+      const token = await revokeToken(store, {
+        id: request.id as TokenId,
+        now: now(),
+        by: await byOf(context),
+      });
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
       return { token: tokenTo(token) };
@@ -100,7 +104,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
 
     async createPortalLink(request, context) {
       await requireAccount(request.accountId as AccountId);
-      return await createLink(parts, request, byOf(context));
+      return await createLink(parts, request, await byOf(context));
     },
   };
 }
@@ -122,12 +126,16 @@ function erasureCalls({
   };
   return {
     async eraseAccount(request, context) {
-      return await erase({ accountId: request.accountId as AccountId, key: null, by: byOf(context) });
+      return await erase({ accountId: request.accountId as AccountId, key: null, by: await byOf(context) });
     },
 
     async eraseEvents({ accountId, pointer, value }, context) {
       parsePointer(pointer, "pointer");
-      return await erase({ accountId: accountId as AccountId, key: { pointer, value }, by: byOf(context) });
+      return await erase({
+        accountId: accountId as AccountId,
+        key: { pointer, value },
+        by: await byOf(context),
+      });
     },
 
     async getErasure({ id }) {

@@ -5,12 +5,13 @@ import { Refusal } from "@posthaste/domain";
 import type { Principal, Store } from "@posthaste/store";
 import { type AdmitParts, admit } from "../access/admit.ts";
 import { ACCOUNT_HEADER, callerFor } from "../access/caller.ts";
+import type { ChangeLimit } from "../access/change-limit.ts";
 import type { Turn } from "../access/loop-turns.ts";
 import type { BodyRoom } from "../access/places.ts";
 import type { Limits } from "../http/limits.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { accessTo } from "./access.ts";
-import { CALLER, HOLD, LINE, OVER, REFUSED, TURN } from "./call-values.ts";
+import { CALLER, CHANGE_LIMIT, HOLD, LINE, OVER, REFUSED, TURN } from "./call-values.ts";
 import { messageBytesMax } from "./message-bytes.ts";
 import { type Bounds, plainRequest } from "./plain-request.ts";
 import { refusalFor } from "./refusal-for.ts";
@@ -32,7 +33,12 @@ type Call = {
  */
 export function authorizeFirst(
   router: ConnectRouter,
-  parts: AdmitParts & { readonly store: Store; readonly bodyRoom: BodyRoom; readonly limits: Limits },
+  parts: AdmitParts & {
+    readonly store: Store;
+    readonly bodyRoom: BodyRoom;
+    readonly changeLimit: ChangeLimit;
+    readonly limits: Limits;
+  },
 ): void {
   wrapHandlers(router, (handler) => {
     const { method } = handler;
@@ -49,6 +55,7 @@ export function authorizeFirst(
           const principal = await admit(parts, request.header.get("authorization"), access, line);
           const caller = await callerFor(parts.store, principal, request.header.get(ACCOUNT_HEADER));
           contextValues.set(CALLER, caller);
+          contextValues.set(CHANGE_LIMIT, parts.changeLimit);
           if (caller.accountId !== principal.accountId) line.actingIn = caller.accountId;
           const over = contextValues.get(OVER);
           const turn: Turn = async (bytes) => await parts.loopTurns.wait(principal.accountId, bytes, over);

@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect";
 import type { By, IngestedEvent } from "@posthaste/store";
 import type { Caller } from "../access/caller.ts";
+import { byToken, type ChangeLimit } from "../access/change-limit.ts";
 import type { Turn } from "../access/loop-turns.ts";
 import type { RequestLine } from "../http/request-line.ts";
 
@@ -33,6 +34,9 @@ export const TURN = createContextKey<Turn | undefined>(undefined);
  */
 export const HOLD = createContextKey<((bytes: number) => void) | undefined>(undefined);
 
+/** Limits the changes of accounts. */
+export const CHANGE_LIMIT = createContextKey<ChangeLimit | undefined>(undefined);
+
 /** Returns a call's context values, which hold the request's log line. */
 export function contextValuesFor(line: RequestLine): ContextValues {
   return createContextValues().set(LINE, line);
@@ -46,10 +50,15 @@ export function callerOf(context: HandlerContext): Caller {
   return callerIn(context.values);
 }
 
-/** Returns who makes the changes of a call, for the audit log. */
-export function byOf(context: HandlerContext): By {
-  const { tokenId, accountId, name, hint } = callerOf(context).token;
-  return { actor: { tokenId, accountId, name, hint }, action: actionOf(context.method) };
+/**
+ * Returns who makes the changes of a call, for the audit log.
+ *
+ * @throws Refusal `too_many` if the account has filled its part of the log
+ */
+export async function byOf(context: HandlerContext): Promise<By> {
+  const changeLimit = context.values.get(CHANGE_LIMIT);
+  if (changeLimit === undefined) throw new Error("this call was not authorized");
+  return await byToken(changeLimit, callerOf(context).token, actionOf(context.method));
 }
 
 /** Returns what the audit log calls a method: its full name. */

@@ -109,7 +109,10 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
     async retryDelivery(request, context) {
       const { accountId, token } = callerOf(context);
       const id = request.id as DeliveryId;
-      const retry = found(await requestRetry(store, { accountId, id, now: now(), by: byOf(context) }), id);
+      const retry = found(
+        await requestRetry(store, { accountId, id, now: now(), by: await byOf(context) }),
+        id,
+      );
       const retryInTemporal = async () => {
         if (retry.requested) return (await retryNow(id)) === "held_by_operator";
         // The attempt is due since an earlier request, but an operator may hold it.
@@ -133,7 +136,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
     async resendDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
-      const by = byOf(context);
+      const by = await byOf(context);
       const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: now(), by }), id);
       if (resent) nudge();
       return { delivery: shown(context, delivery), resent };
@@ -147,7 +150,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         id,
         reason: "cancelled by its owner",
         now: now(),
-        by: byOf(context),
+        by: await byOf(context),
       });
       const delivery = found(await getDelivery(store, { accountId, id }), id);
       if (delivery.state !== "cancelled") {

@@ -67,7 +67,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
       filter,
       now: at,
-      by: byOf(context),
+      by: await byOf(context),
     });
     nudge();
     return { recovery: recoveryTo(recovery, names) };
@@ -79,7 +79,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
   ) => {
     const id = request.id as RecoveryId;
     const { accountId, token } = callerOf(context);
-    const changed = await changeRecovery(store, { accountId, id, to, now: now(), by: byOf(context) });
+    const changed = await changeRecovery(store, { accountId, id, to, now: now(), by: await byOf(context) });
     const recovery = found(changed, id);
     await temporalWait(token.accountId, () => signalRecovery(id)).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });

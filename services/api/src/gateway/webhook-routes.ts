@@ -1,7 +1,6 @@
 import { Readable } from "node:stream";
 import { type AccountId, parseTargetUrl, Refusal, type Scope, type SubscriptionId } from "@posthaste/domain";
 import {
-  type By,
   endSubscription,
   endSubscriptionsByUrl,
   getSubscription,
@@ -12,6 +11,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AdmitParts, admit } from "../access/admit.ts";
 import { ACCOUNT_HEADER, refuseAccountHeader } from "../access/caller.ts";
+import { byToken, type ChangeLimit } from "../access/change-limit.ts";
 import type { CostlyReads } from "../access/costly-reads.ts";
 import type { RequestLine } from "../http/request-line.ts";
 import { publicKeysPath } from "../subscriptions/public-keys.ts";
@@ -32,12 +32,15 @@ const ROW_CHARS = 150;
 const INT32_MAX = 2_147_483_647;
 
 /** The dependencies of {@link webhookRoutes}. */
-export type WebhookParts = SubscribeParts & AdmitParts & { readonly costlyReads: CostlyReads };
+export type WebhookParts = SubscribeParts &
+  AdmitParts & { readonly changeLimit: ChangeLimit; readonly costlyReads: CostlyReads };
 
 /** The published REST gateway, with the calls and field names that existing integrations rely on. */
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
-  const { store, now } = parts;
+  const { store, now, changeLimit } = parts;
   const authorizedWith = authorization(parts);
+  const byOf = (request: FastifyRequest) =>
+    byToken(changeLimit, principalIn(request), `${request.method} ${request.routeOptions.url}`);
 
   app.post(
     COLLECTION,
@@ -50,7 +53,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         eventTypes: [textField(fields, "event")],
         eventTypesField: "event",
         secret: textField(fields, "secret", ""),
-        by: byOf(request),
+        by: await byOf(request),
       });
       return await reply
         .code(201)
@@ -68,7 +71,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
       accountId,
       id,
       now: now(),
-      by: byOf(request),
+      by: await byOf(request),
     });
     if (ended === undefined) throw notFound(id);
     return {};
@@ -84,7 +87,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         accountId,
         targetUrl,
         now: now(),
-        by: byOf(request),
+        by: await byOf(request),
       });
       if (!known) {
         throw new Refusal("not_found", "this account never had a subscription on this target_url", {
@@ -177,15 +180,6 @@ function authorization(parts: WebhookParts) {
 function principalIn(request: FastifyRequest): Principal {
   if (request.principal === undefined) throw new Error("this route does not authorize its caller");
   return request.principal;
-}
-
-/** Returns who makes the changes of a request, for the audit log. */
-function byOf(request: FastifyRequest): By {
-  const { tokenId, accountId, name, hint } = principalIn(request);
-  return {
-    actor: { tokenId, accountId, name, hint },
-    action: `${request.method} ${request.routeOptions.url}`,
-  };
 }
 
 function idIn(request: FastifyRequest): SubscriptionId {

@@ -11,6 +11,7 @@ const WORDS: Readonly<Record<string, string>> = {
   PAGE_TOKEN_INVALID: "This part of the list is no longer there. Start again at its beginning.",
   INBOXES_DISABLED: "Inboxes are turned off.",
   RATE_LIMITED: BUSY,
+  CHANGES_FULL: "Too many changes within a day. Try again later.",
   REQUESTS_FULL: BUSY,
   STREAMS_FULL: BUSY,
   TOKEN_INVALID: ENDED,
