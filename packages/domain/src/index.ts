@@ -33,6 +33,7 @@ export { DISABLE_RULE, type DisableRule, isToBeDisabled } from "./failing.ts";
 export { createFairQueue, type FairQueue } from "./fair-queue.ts";
 export {
   EVENT_TYPE_KEYS_MAX,
+  type FoundValue,
   KEY_VALUE_BYTES_MAX,
   type KeyValue,
   readKeyValues,

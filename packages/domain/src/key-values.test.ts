@@ -49,14 +49,14 @@ describe("the values at a type's keys", () => {
     expect(read(`{"a":${digits},"b":${digits}1}`, "/a", "/b")).toEqual([digits]);
   });
 
-  test("come with whether their key is sensitive", () => {
+  test("come with their pointer, and whether their key is sensitive", () => {
     const keys = [
       { pointer: "/a", sensitive: true },
       { pointer: "/b", sensitive: false },
     ];
     expect(readKeyValues('{"b":"x","a":"x"}', keys)).toEqual([
-      { value: "x", sensitive: false },
-      { value: "x", sensitive: true },
+      { value: "x", pointer: "/b", sensitive: false },
+      { value: "x", pointer: "/a", sensitive: true },
     ]);
   });
 
@@ -66,7 +66,7 @@ describe("the values at a type's keys", () => {
 
   test("are found without reading on after the last of them", () => {
     expect(readKeyValues('{"a":{"b":"x","c": not read', keysAt("/a/b"))).toEqual([
-      { value: "x", sensitive: false },
+      { value: "x", pointer: "/a/b", sensitive: false },
     ]);
   });
 });

@@ -14,6 +14,12 @@ export type KeyValue = {
   readonly sensitive: boolean;
 };
 
+/** A value as it was found in a snapshot. */
+export type FoundValue = KeyValue & {
+  /** The pointer of the key that leads to it. */
+  readonly pointer: string;
+};
+
 /**
  * Checks the keys of an event type.
  *
@@ -43,7 +49,7 @@ export function requireKeys(keys: readonly EventTypeKey[], field: string): void 
  *
  * @param json a text that `parseEventData` has accepted
  */
-export function readKeyValues(json: string, keys: readonly EventTypeKey[]): KeyValue[] {
+export function readKeyValues(json: string, keys: readonly EventTypeKey[]): FoundValue[] {
   if (keys.length === 0) return [];
   const reading: Reading = { json, at: 0, left: new Set(keys), values: [] };
   readValue(reading, placesOf(keys));
@@ -84,7 +90,7 @@ type Reading = {
   at: number;
   /** The keys that were not met yet. */
   readonly left: Set<EventTypeKey>;
-  readonly values: KeyValue[];
+  readonly values: FoundValue[];
 };
 
 const QUOTE = 0x22;
@@ -107,7 +113,7 @@ function readValue(reading: Reading, place: Place): void {
   if (place.key === undefined || !reading.left.delete(place.key)) return;
   const value = first === QUOTE ? unquoted(json.slice(from, reading.at)) : json.slice(from, reading.at);
   const isText = first === QUOTE || isStartOfNumber(first);
-  if (isText && isIndexed(value)) reading.values.push({ value, sensitive: place.key.sensitive });
+  if (isText && isIndexed(value)) reading.values.push({ value, ...place.key });
 }
 
 function readMembers(reading: Reading, place: Place): void {

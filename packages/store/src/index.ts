@@ -104,7 +104,7 @@ export { type Turn, takeTurn } from "./dispatch/take-turn.ts";
 export { measureUpkeep, type UnfinishedUpkeep } from "./dispatch/unfinished-upkeep.ts";
 export { continueFanout, listFanouts } from "./ingest/continue-fanouts.ts";
 export { createTestDelivery } from "./ingest/create-test-delivery.ts";
-export { getEvent, type StoredEvent } from "./ingest/events.ts";
+export { getEvent, indexedValues, type StoredEvent } from "./ingest/events.ts";
 export type { EventToIngest, IngestCall, IngestedEvent, InTurn } from "./ingest/ingest-call.ts";
 export { ingestEvents } from "./ingest/ingest-events.ts";
 export { createIngest } from "./ingest/ingest-group.ts";

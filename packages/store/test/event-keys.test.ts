@@ -15,6 +15,7 @@ import {
   type EventToIngest,
   getEvent,
   hashKeyValues,
+  indexedValues,
   listEvents,
   openMigratedStore,
   openStore,
@@ -57,6 +58,27 @@ onEachDatabase("the index of keys", (bench) => {
     expect(await find(store, other, "4711")).toEqual([theirs]);
     for (const value of ["471", "4711 ", " 4711", "4711.0", "inv-7", ""]) {
       expect(await find(store, accountId, value)).toEqual([]);
+    }
+  });
+
+  test("tells which values it has of an event, each as it was indexed", async () => {
+    const { store, accountId, ingest } = bench();
+    const { eventId: id } = await ingest({ keyed: [keyed("4711"), keyed("+44 117", true)] });
+    await ingest({ keyed: [keyed("INV-8"), keyed("4711", true)] });
+    const at = (pointer: string, value: string, sensitive = false) => ({ pointer, value, sensitive });
+    const indexed = [at("/a", "4711"), at("/b", "+44 117", true), at("/c", "4711")];
+    const others = [at("/d", "INV-8"), at("/a", "4711", true), at("/b", "+44 117")];
+    const values = [...indexed, ...others];
+    expect(await indexedValues(store, { accountId, id, values })).toEqual(indexed);
+    expect(await indexedValues(store, { accountId, id, values: others })).toEqual([]);
+    expect(await indexedValues(store, { accountId, id, values: [] })).toEqual([]);
+  });
+
+  test("stands beside the idempotency key, which an event keeps as it was sent", async () => {
+    const { store, accountId, ingest } = bench();
+    for (const key of ["order 7 ", `${"🐝".repeat(127)} `, null]) {
+      const { eventId: id } = await ingest({ key });
+      expect(await getEvent(store, { accountId, id })).toMatchObject({ idempotencyKey: key });
     }
   });
 

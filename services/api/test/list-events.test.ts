@@ -24,6 +24,44 @@ const refusal = async (answer: Promise<unknown>) => {
   return settled?.status === "rejected" ? settled.reason : undefined;
 };
 
+describe("an event says", () => {
+  const keysOf = async (id: string) =>
+    (await t.client.deliveries.getEvent({ id })).keys.map(({ pointer, value, sensitive }) => {
+      return sensitive ? [pointer, value, "sensitive"] : [pointer, value];
+    });
+
+  test("by which keys it is found, and of sensitive ones only where they are", async () => {
+    await parcel([{ pointer: "/ParcelID" }, { pointer: "/To/Phone", sensitive: true }, { pointer: "/None" }]);
+    const id = await ingest("parcel_sent", '{"To":{"Phone":"+44 117"},"ParcelID":12.50,"Other":"x"}');
+    expect(await keysOf(id)).toEqual([
+      ["/To/Phone", "", "sensitive"],
+      ["/ParcelID", "12.50"],
+    ]);
+  });
+
+  test("none that its type has had only since", async () => {
+    await parcel([{ pointer: "/a" }, { pointer: "/b" }]);
+    const before = await ingest("parcel_sent", '{"a":"x","b":"y","c":"z"}');
+    const keys = [{ pointer: "/b" }, { pointer: "/c" }];
+    await t.client.catalog.updateEventType({ code: "parcel_sent", keys: { keys } });
+    expect(await keysOf(before)).toEqual([["/b", "y"]]);
+    expect(await keysOf(await ingest("parcel_sent", '{"a":"x","b":"y","c":"z"}'))).toHaveLength(2);
+  });
+
+  test("its idempotency key exactly, and none if it had none", async () => {
+    const keyOf = async (id: string) => (await t.client.deliveries.getEvent({ id })).idempotencyKey;
+    const longest = "é".repeat(254);
+    for (const key of ["order 7 ", `${longest} `]) {
+      const id = await ingest("invoice_sent", "{}", key);
+      expect(await ingest("invoice_sent", "{}", key)).toBe(id);
+      expect(await keyOf(id)).toBe(key);
+    }
+    // The client library makes a key if it is given none.
+    const event = { eventType: "invoice_sent", dataJson: "{}" };
+    expect(await keyOf((await t.rpc("EventIngestService/IngestEvent", event)).body.eventId)).toBe("");
+  });
+});
+
 describe("an event is found", () => {
   test("by the values of its type's keys, exactly as its snapshot has them", async () => {
     await parcel([{ pointer: "/ParcelID" }, { pointer: "/To/Phone", sensitive: true }, { pointer: "/Sum" }]);

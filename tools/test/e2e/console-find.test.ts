@@ -25,6 +25,8 @@ test("an event is found by its invoice number among 100,000, with who got it", a
   await page.waitForURL(`**/events/${eventId}`);
   await page.getByRole("heading", { name: "Deliveries: 1 succeeded" }).waitFor();
   await page.getByText('"INV-2026/7"').waitFor();
+  await page.getByRole("listitem").filter({ hasText: "/InvoiceNumber INV-2026/7" }).waitFor();
+  await button(page, "Copy idempotency key").waitFor();
   expectNone(await seriousProblems(page));
   await page.getByRole("link", { name: /127\.0\.0\.1/ }).click();
   await page.getByRole("heading", { name: "Attempt 1" }).waitFor();

@@ -40,6 +40,8 @@ export type EventTables = {
     /** The snapshot's bytes as ingested. A BLOB, because a JSON column would rewrite them. */
     data: Buffer;
     created_at: number;
+    /** As its caller sent it; null: none, or an earlier release stored the event. */
+    idempotency_key: string | null;
   };
   /** The values at the keys of events, at most 8 for each. Its rows lie in the order of these columns. */
   event_keys: {

@@ -28,6 +28,7 @@ import { up as auditLog } from "./migrations/0018-audit-log.ts";
 import { up as resumedAt } from "./migrations/0019-resumed-at.ts";
 import { up as failingSubscriptions } from "./migrations/0020-failing-subscriptions.ts";
 import { up as portalThemes } from "./migrations/0021-portal-themes.ts";
+import { up as idempotencyKeyOfEvent } from "./migrations/0022-idempotency-key-of-event.ts";
 import type { Store } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -54,6 +55,7 @@ const MIGRATIONS: Readonly<Record<string, (db: Kysely<unknown>, seam: Seam) => P
   "0019-resumed-at": resumedAt,
   "0020-failing-subscriptions": failingSubscriptions,
   "0021-portal-themes": portalThemes,
+  "0022-idempotency-key-of-event": idempotencyKeyOfEvent,
 };
 
 /** The database holds migrations that this release lacks: it belongs to another release. */

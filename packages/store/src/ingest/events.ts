@@ -1,5 +1,7 @@
-import type { AccountId, EventId } from "@posthaste/domain";
+import type { AccountId, EventId, FoundValue } from "@posthaste/domain";
+import { byPrimaryKey } from "../database/by-index.ts";
 import type { Store } from "../database/store.ts";
+import { hashKeyValues } from "./key-hashes.ts";
 
 /** An ingested event. */
 export type StoredEvent = {
@@ -8,6 +10,8 @@ export type StoredEvent = {
   /** The snapshot's bytes. */
   readonly data: Uint8Array;
   readonly createdAt: number;
+  /** Null: none, or an earlier release stored the event. */
+  readonly idempotencyKey: string | null;
 };
 
 /** Returns an event; undefined: not found, or deleted for its age. */
@@ -21,5 +25,33 @@ export async function getEvent(
     .where("id", "=", id)
     .where("account_id", "=", accountId)
     .executeTakeFirst();
-  return row && { id, eventType: row.event_type, data: row.data, createdAt: row.created_at };
+  if (row === undefined) return undefined;
+  const { event_type: eventType, data, created_at: createdAt, idempotency_key: idempotencyKey } = row;
+  return { id, eventType, data, createdAt, idempotencyKey };
+}
+
+/** Returns the values of a snapshot by which its event is found, in their order. */
+export async function indexedValues(
+  store: Store,
+  { accountId, id, values }: { accountId: AccountId; id: EventId; values: readonly FoundValue[] },
+): Promise<FoundValue[]> {
+  if (values.length === 0) return [];
+  const hashed: { value: FoundValue; hash: Buffer }[] = [];
+  for (const value of values) {
+    for (const hash of await hashKeyValues(store, accountId, [value])) hashed.push({ value, hash });
+  }
+  const rows = await store.db
+    .selectFrom(byPrimaryKey(store, "event_keys"))
+    .select("value_hash")
+    .where("account_id", "=", accountId)
+    .where("event_id", "=", id)
+    .where(
+      "value_hash",
+      "in",
+      hashed.map(({ hash }) => hash),
+    )
+    .execute();
+  return hashed
+    .filter(({ hash }) => rows.some((row) => hash.equals(row.value_hash)))
+    .map(({ value }) => value);
 }

@@ -7,7 +7,7 @@ import type { Tables } from "../database/tables.ts";
 import type { StoredEvent } from "./events.ts";
 
 /** An event without its snapshot. */
-export type EventSummary = Omit<StoredEvent, "data"> & {
+export type EventSummary = Omit<StoredEvent, "data" | "idempotencyKey"> & {
   /** The snapshot's size. */
   readonly dataBytes: number;
 };

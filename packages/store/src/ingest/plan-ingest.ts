@@ -202,7 +202,7 @@ async function planEvents(
 function addEvent(
   rows: IngestRows,
   { accountId, eventId, now }: { accountId: AccountId; eventId: EventId; now: number },
-  { eventType, data, keyHashes = [] }: EventToIngest,
+  { eventType, data, idempotencyKey, keyHashes = [] }: EventToIngest,
 ): void {
   rows.events.push({
     id: eventId,
@@ -210,6 +210,7 @@ function addEvent(
     event_type: eventType,
     data: bufferOf(data),
     created_at: now,
+    idempotency_key: idempotencyKey,
   });
   for (const hash of keyHashes) {
     rows.eventKeys.push({ account_id: accountId, value_hash: hash, event_id: eventId });

@@ -34,6 +34,7 @@ import {
   ATTEMPT_TIMEOUT_MS,
   DELIVERY_STATES,
   type DeliveryState,
+  type FoundValue,
   LANES,
   type Lane,
   LEFT_OUT_REASONS,
@@ -199,12 +200,18 @@ export function attemptTo(attempt: Attempt) {
   });
 }
 
-export function eventTo(event: StoredEvent) {
+export function eventTo(event: StoredEvent, keys: readonly FoundValue[]) {
   return create(GetEventResponseSchema, {
     id: event.id,
     eventType: event.eventType,
     dataJson: Buffer.from(event.data).toString("utf8"),
     createdAt: timestampFromMs(event.createdAt),
+    idempotencyKey: event.idempotencyKey ?? "",
+    keys: keys.map(({ pointer, value, sensitive }) => ({
+      pointer,
+      value: sensitive ? "" : value,
+      sensitive,
+    })),
   });
 }
 

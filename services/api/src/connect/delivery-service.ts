@@ -26,6 +26,7 @@ import { recoveryCalls } from "./recovery-calls.ts";
 type DeliveryParts = Pick<
   Deps,
   | "store"
+  | "catalog"
   | "now"
   | "log"
   | "nudge"

@@ -1,9 +1,16 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService, ListEventsRequest } from "@posthaste/contracts/delivery";
-import { type AccountId, decodePageToken, type EventId, Refusal } from "@posthaste/domain";
-import { getEvent, hashKeyValues, listEvents, type Store, type StoredEvent } from "@posthaste/store";
+import { type AccountId, decodePageToken, type EventId, Refusal, readKeyValues } from "@posthaste/domain";
+import {
+  getEvent,
+  hashKeyValues,
+  indexedValues,
+  listEvents,
+  type Store,
+  type StoredEvent,
+} from "@posthaste/store";
 import type { Deps } from "../deps.ts";
-import { callerOf } from "./call-values.ts";
+import { callerOf, turnOf } from "./call-values.ts";
 import { eventSummaryTo, eventTo } from "./convert.ts";
 import { partialPage } from "./page.ts";
 import { pointInTime } from "./point-in-time.ts";
@@ -11,10 +18,16 @@ import { pointInTime } from "./point-in-time.ts";
 /** The calls that read events. */
 export function eventCalls({
   store,
-}: Pick<Deps, "store">): Pick<ServiceImpl<typeof DeliveryService>, "getEvent" | "listEvents"> {
+  catalog,
+}: Pick<Deps, "store" | "catalog">): Pick<ServiceImpl<typeof DeliveryService>, "getEvent" | "listEvents"> {
   return {
     async getEvent(request, context) {
-      return eventTo(await eventNamed(store, callerOf(context).accountId, request.id, "id"));
+      const { accountId } = callerOf(context);
+      const event = await eventNamed(store, accountId, request.id, "id");
+      const type = await catalog.find(accountId, event.eventType);
+      await turnOf(context)(event.data.byteLength);
+      const values = readKeyValues(Buffer.from(event.data).toString("utf8"), type?.keys ?? []);
+      return eventTo(event, await indexedValues(store, { accountId, id: event.id, values }));
     },
 
     async listEvents(request, context) {

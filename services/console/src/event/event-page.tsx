@@ -1,5 +1,10 @@
 import { createConnectQueryKey, useQuery } from "@connectrpc/connect-query";
-import { type Delivery, DeliveryService, type GetEventResponse } from "@posthaste/contracts/delivery";
+import {
+  type Delivery,
+  DeliveryService,
+  type EventKey,
+  type GetEventResponse,
+} from "@posthaste/contracts/delivery";
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import { Link } from "wouter";
@@ -46,16 +51,7 @@ export function EventPage({ id }: { id: string }) {
   const type = event.data?.eventType ?? deliveries[0]?.eventType ?? "Event";
   return (
     <>
-      <PageHeader
-        name={`${type} ${id}`}
-        title={type}
-        about={
-          <span className={styles.id}>
-            <span className="mono">{id}</span>
-            <CopyButton text={id} label="Copy event ID" />
-          </span>
-        }
-      >
+      <PageHeader name={`${type} ${id}`} title={type} about={<Copied text={id} what="event ID" />}>
         {can("deliveries:write") && deliveries.length > 0 && (
           <SendAgainButton
             label="Send to all again…"
@@ -101,17 +97,18 @@ function Snapshot({ event, traceId }: { event: GetEventResponse; traceId: string
             </Link>,
           ],
           ["Accepted", <Time key="at" at={event.createdAt} />],
-          ...(traceId === undefined
+          ...(event.idempotencyKey === ""
             ? []
             : [
                 [
-                  "Trace",
-                  <span key="trace" className={styles.id}>
-                    <span className="mono">{traceId}</span>
-                    <CopyButton text={traceId} label="Copy trace ID" />
-                  </span>,
+                  "Idempotency key",
+                  <Copied key="key" text={event.idempotencyKey} what="idempotency key" />,
                 ] as const,
               ]),
+          ...(event.keys.length === 0 ? [] : [["Keys", <Keys key="keys" keys={event.keys} />] as const]),
+          ...(traceId === undefined
+            ? []
+            : [["Trace", <Copied key="trace" text={traceId} what="trace ID" />] as const]),
         ]}
       />
       <TextBlock
@@ -120,6 +117,33 @@ function Snapshot({ event, traceId }: { event: GetEventResponse; traceId: string
         download={{ bytes: new TextEncoder().encode(event.dataJson), name: `${event.id}.json` }}
       />
     </Card>
+  );
+}
+
+function Copied({ text, what }: { text: string; what: string }) {
+  return (
+    <span className={styles.id}>
+      <span className="mono">{text}</span>
+      <CopyButton text={text} label={`Copy ${what}`} />
+    </span>
+  );
+}
+
+/** The values by which the search finds the event. */
+function Keys({ keys }: { keys: readonly EventKey[] }) {
+  return (
+    <ul className={styles.keys}>
+      {keys.map(({ pointer, value, sensitive }) => (
+        <li key={pointer}>
+          <span className="mono">{pointer}</span>{" "}
+          {sensitive ? (
+            <span className={styles.sensitive}>sensitive</span>
+          ) : (
+            <span className="mono">{value}</span>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

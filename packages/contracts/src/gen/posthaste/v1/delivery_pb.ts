@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file posthaste/v1/delivery.proto.
  */
 export const file_posthaste_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL0AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkSEQoJcmVzZW5kX29mGBAgASgJEhMKC3JlY292ZXJ5X2lkGBEgASgFEhMKC3RyYWNlcGFyZW50GBIgASgJIokDCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgdvdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEgoKYWNjZXB0YW5jZRgFIAEoCRIOCgZzdGF0dXMYBiABKAUSLgoQcmVzcG9uc2VfaGVhZGVycxgHIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXISFQoNcmVzcG9uc2VfYm9keRgIIAEoDBIaChJyZXNwb25zZV90cnVuY2F0ZWQYCSABKAgSDwoHYWRkcmVzcxgKIAEoCRIOCgZkZXRhaWwYCyABKAkSEgoKdGFyZ2V0X3VybBgMIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYDSADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkwKDlBsYW5uZWRBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKD0dldEV2ZW50UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJ1ChBHZXRFdmVudFJlc3BvbnNlEgoKAmlkGAEgASgJEhIKCmV2ZW50X3R5cGUYAiABKAkSEQoJZGF0YV9qc29uGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpcCChFMaXN0RXZlbnRzUmVxdWVzdBIfCgpldmVudF90eXBlGAEgASgJQgu6SAhyBhhAugEBIBIwCgxjcmVhdGVkX2Zyb20YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCglrZXlfdmFsdWUYBCABKAlCCLpIBXIDKIACEiEKD2lkZW1wb3RlbmN5X2tleRgFIAEoCUIIukgFcgMY/wESHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEInIKDEV2ZW50U3VtbWFyeRIKCgJpZBgBIAEoCRISCgpldmVudF90eXBlGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmRhdGFfYnl0ZXMYBCABKAUiWQoSTGlzdEV2ZW50c1Jlc3BvbnNlEioKBmV2ZW50cxgBIAMoCzIaLnBvc3RoYXN0ZS52MS5FdmVudFN1bW1hcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi8KEkdldERlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJSChNHZXREZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhEKCXJlc2VudF9hcxgCIAEoCSLyAwoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIoABIdCghldmVudF9pZBgCIAEoCUILukgIcgYYQLoBASASNAoFc3RhdGUYAyABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIIukgFggECEAESMAoMY3JlYXRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAYgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YByABKAlCCLpIBXIDGIAEEh8KCmV2ZW50X3R5cGUYCCABKAlCC7pICHIGGEC6AQEgEjoKCG91dGNvbWVzGAkgAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAogAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCyABKAVCCbpIBhoEGA4oABIcCgtyZWNvdmVyeV9pZBgMIAEoBUIHukgEGgIoACJdChZMaXN0RGVsaXZlcmllc1Jlc3BvbnNlEioKCmRlbGl2ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjkKE0xpc3RBdHRlbXB0c1JlcXVlc3QSIgoLZGVsaXZlcnlfaWQYASABKAlCDbpICnIIEAEYQLoBASAibgoUTGlzdEF0dGVtcHRzUmVzcG9uc2USJwoIYXR0ZW1wdHMYASADKAsyFS5wb3N0aGFzdGUudjEuQXR0ZW1wdBItCgdwbGFubmVkGAIgAygLMhwucG9zdGhhc3RlLnYxLlBsYW5uZWRBdHRlbXB0IjEKFFJldHJ5RGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkEKFVJldHJ5RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeSIyChVSZXNlbmREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoWUmVzZW5kRGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIOCgZyZXNlbnQYAiABKAgiMgoVQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIkIKFkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiUwoWV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIlgKF1dhdGNoRGVsaXZlcmllc1Jlc3BvbnNlEi0KB2NoYW5nZXMYASADKAsyHC5wb3N0aGFzdGUudjEuRGVsaXZlcnlDaGFuZ2USDgoGY3Vyc29yGAIgASgJIpQCCg5EZWxpdmVyeUNoYW5nZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhcKD3N1YnNjcmlwdGlvbl9pZBgEIAEoBRIqCgVzdGF0ZRgFIAEoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEisKDGxhc3Rfb3V0Y29tZRgHIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAggASgFEi4KCmNoYW5nZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkUKB0xlZnRPdXQSKwoGcmVhc29uGAEgASgOMhsucG9zdGhhc3RlLnYxLkxlZnRPdXRSZWFzb24SDQoFY291bnQYAiABKAMiiwUKCFJlY292ZXJ5EgoKAmlkGAEgASgFEigKBGtpbmQYAiABKA4yGi5wb3N0aGFzdGUudjEuUmVjb3ZlcnlLaW5kEhcKD3N1YnNjcmlwdGlvbl9pZBgDIAEoBRIqCgVzdGF0ZRgEIAEoDjIbLnBvc3RoYXN0ZS52MS5SZWNvdmVyeVN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgHIAEoCBIXCg9yYXRlX3Blcl9zZWNvbmQYCCABKAUSEAoIZXhhbWluZWQYCSABKAMSDAoEbWFkZRgKIAEoAxIQCghsZWZ0X291dBgLIAEoAxIOCgZwYXJrZWQYDCABKAMSLgoKY3JlYXRlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dvcmtmbG93X2lkGA8gASgJEioKC2xlZnRfb3V0X2J5GBAgAygLMhUucG9zdGhhc3RlLnYxLkxlZnRPdXQSKwoGc3RhdGVzGBEgAygOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGUSEwoLZXZlbnRfdHlwZXMYEiADKAkSJwoIb3V0Y29tZXMYEyADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRIQCghzdGF0dXNlcxgUIAMoBRIUCgxhdHRlbXB0c19taW4YFSABKAUSEAoIZXZlbnRfaWQYFiABKAki4gMKGFJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAEkQKBnN0YXRlcxgGIAMoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlQhe6SBSSAREQBRgBIguCAQgQASAAIAEgBxIpCgtldmVudF90eXBlcxgHIAMoCUIUukgRkgEOEDIiCnIIEAEYQLoBASASOgoIb3V0Y29tZXMYCCADKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZUIRukgOkgELEBQiB4IBBBABIAASIwoIc3RhdHVzZXMYCSADKAVCEbpIDpIBCxAyIgcaBRjXBChkEh8KDGF0dGVtcHRzX21pbhgKIAEoBUIJukgGGgQYDigAEh0KCGV2ZW50X2lkGAsgASgJQgu6SAhyBhhAugEBICJFChlSZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IvYBChNSZXBsYXlFdmVudHNSZXF1ZXN0EiAKD3N1YnNjcmlwdGlvbl9pZBgBIAEoBUIHukgEGgIgABIxCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgEIAEoCBIjCg9yYXRlX3Blcl9zZWNvbmQYBSABKAVCCrpIBxoFGOgHKAASKQoLZXZlbnRfdHlwZXMYBiADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgIkAKFFJlcGxheUV2ZW50c1Jlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IikKEkdldFJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACI/ChNHZXRSZWNvdmVyeVJlc3BvbnNlEigKCHJlY292ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLlJlY292ZXJ5IisKFFBhdXNlUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkEKFVBhdXNlUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVSZXN1bWVSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWUmVzdW1lUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIsChVDYW5jZWxSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiQgoWQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSJUChVMaXN0UmVjb3Zlcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIl0KFkxpc3RSZWNvdmVyaWVzUmVzcG9uc2USKgoKcmVjb3ZlcmllcxgBIAMoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq+AEKDURlbGl2ZXJ5U3RhdGUSHgoaREVMSVZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUxJVkVSWV9TVEFURV9QRU5ESU5HEAESGgoWREVMSVZFUllfU1RBVEVfU1RBUlRFRBACEhwKGERFTElWRVJZX1NUQVRFX1NVQ0NFRURFRBADEhwKGERFTElWRVJZX1NUQVRFX0VYSEFVU1RFRBAEEhwKGERFTElWRVJZX1NUQVRFX0NBTkNFTExFRBAFEhoKFkRFTElWRVJZX1NUQVRFX0JMT0NLRUQQBhIZChVERUxJVkVSWV9TVEFURV9QQVJLRUQQByqfAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhIKDk9VVENPTUVfU1RBVFVTEAISFAoQT1VUQ09NRV9SRURJUkVDVBADEhAKDE9VVENPTUVfR09ORRAEEhMKD09VVENPTUVfVElNRU9VVBAFEhMKD09VVENPTUVfUkVGVVNFRBAGEhEKDU9VVENPTUVfUkVTRVQQBxIPCgtPVVRDT01FX0ROUxAIEg8KC09VVENPTUVfVExTEAkSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAKEhwKGE9VVENPTUVfSU5WQUxJRF9SRVNQT05TRRALEhMKD09VVENPTUVfQkxPQ0tFRBAMKmIKDFJlY292ZXJ5S2luZBIdChlSRUNPVkVSWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1ZFUllfS0lORF9SRUNPVkVSEAESGAoUUkVDT1ZFUllfS0lORF9SRVBMQVkQAiqiAQoNUmVjb3ZlcnlTdGF0ZRIeChpSRUNPVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlJFQ09WRVJZX1NUQVRFX1JVTk5JTkcQARIZChVSRUNPVkVSWV9TVEFURV9QQVVTRUQQAhIcChhSRUNPVkVSWV9TVEFURV9DT01QTEVURUQQAxIcChhSRUNPVkVSWV9TVEFURV9DQU5DRUxMRUQQBCqNAgoNTGVmdE91dFJlYXNvbhIfChtMRUZUX09VVF9SRUFTT05fVU5TUEVDSUZJRUQQABIgChxMRUZUX09VVF9SRUFTT05fQUxSRUFEWV9TRU5UEAESHAoYTEVGVF9PVVRfUkVBU09OX0FDQ0VQVEVEEAISFwoTTEVGVF9PVVRfUkVBU09OX0RVRRADEiYKIkxFRlRfT1VUX1JFQVNPTl9TVUJTQ1JJUFRJT05fRU5ERUQQBBIYChRMRUZUX09VVF9SRUFTT05fVEVTVBAFEiEKHUxFRlRfT1VUX1JFQVNPTl9FVkVOVF9ERUxFVEVEEAYSHQoZTEVGVF9PVVRfUkVBU09OX1RPT19PRlRFThAHMu4LCg9EZWxpdmVyeVNlcnZpY2USVwoLR2V0RGVsaXZlcnkSIC5wb3N0aGFzdGUudjEuR2V0RGVsaXZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0RGVsaXZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEloKDExpc3RBdHRlbXB0cxIhLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgOQAgESTgoIR2V0RXZlbnQSHS5wb3N0aGFzdGUudjEuR2V0RXZlbnRSZXF1ZXN0Gh4ucG9zdGhhc3RlLnYxLkdldEV2ZW50UmVzcG9uc2UiA5ACARJUCgpMaXN0RXZlbnRzEh8ucG9zdGhhc3RlLnYxLkxpc3RFdmVudHNSZXF1ZXN0GiAucG9zdGhhc3RlLnYxLkxpc3RFdmVudHNSZXNwb25zZSIDkAIBEl0KDVJldHJ5RGVsaXZlcnkSIi5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUmV0cnlEZWxpdmVyeVJlc3BvbnNlIgOQAgISWwoOUmVzZW5kRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuUmVzZW5kRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USYAoOQ2FuY2VsRGVsaXZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsRGVsaXZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVzcG9uc2UiA5ACAhJlCg9XYXRjaERlbGl2ZXJpZXMSJC5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVxdWVzdBolLnBvc3RoYXN0ZS52MS5XYXRjaERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBMAESZAoRUmVjb3ZlckRlbGl2ZXJpZXMSJi5wb3N0aGFzdGUudjEuUmVjb3ZlckRlbGl2ZXJpZXNSZXF1ZXN0GicucG9zdGhhc3RlLnYxLlJlY292ZXJEZWxpdmVyaWVzUmVzcG9uc2USVQoMUmVwbGF5RXZlbnRzEiEucG9zdGhhc3RlLnYxLlJlcGxheUV2ZW50c1JlcXVlc3QaIi5wb3N0aGFzdGUudjEuUmVwbGF5RXZlbnRzUmVzcG9uc2USVwoLR2V0UmVjb3ZlcnkSIC5wb3N0aGFzdGUudjEuR2V0UmVjb3ZlcnlSZXF1ZXN0GiEucG9zdGhhc3RlLnYxLkdldFJlY292ZXJ5UmVzcG9uc2UiA5ACARJgCg5MaXN0UmVjb3ZlcmllcxIjLnBvc3RoYXN0ZS52MS5MaXN0UmVjb3Zlcmllc1JlcXVlc3QaJC5wb3N0aGFzdGUudjEuTGlzdFJlY292ZXJpZXNSZXNwb25zZSIDkAIBEl0KDVBhdXNlUmVjb3ZlcnkSIi5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlcXVlc3QaIy5wb3N0aGFzdGUudjEuUGF1c2VSZWNvdmVyeVJlc3BvbnNlIgOQAgISYAoOUmVzdW1lUmVjb3ZlcnkSIy5wb3N0aGFzdGUudjEuUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLlJlc3VtZVJlY292ZXJ5UmVzcG9uc2UiA5ACAhJgCg5DYW5jZWxSZWNvdmVyeRIjLnBvc3RoYXN0ZS52MS5DYW5jZWxSZWNvdmVyeVJlcXVlc3QaJC5wb3N0aGFzdGUudjEuQ2FuY2VsUmVjb3ZlcnlSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chtwb3N0aGFzdGUvdjEvZGVsaXZlcnkucHJvdG8SDHBvc3RoYXN0ZS52MSL0AwoIRGVsaXZlcnkSCgoCaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKDGxhc3Rfb3V0Y29tZRgIIAEoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lEhMKC2xhc3Rfc3RhdHVzGAkgASgFEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlbmRlZF9yZWFzb24YDCABKAkSDAoEdGVzdBgNIAEoCBITCgt3b3JrZmxvd19pZBgOIAEoCRIUCgx3b3JrZmxvd191cmwYDyABKAkSEQoJcmVzZW5kX29mGBAgASgJEhMKC3JlY292ZXJ5X2lkGBEgASgFEhMKC3RyYWNlcGFyZW50GBIgASgJIokDCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgdvdXRjb21lGAQgASgOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEgoKYWNjZXB0YW5jZRgFIAEoCRIOCgZzdGF0dXMYBiABKAUSLgoQcmVzcG9uc2VfaGVhZGVycxgHIAMoCzIULnBvc3RoYXN0ZS52MS5IZWFkZXISFQoNcmVzcG9uc2VfYm9keRgIIAEoDBIaChJyZXNwb25zZV90cnVuY2F0ZWQYCSABKAgSDwoHYWRkcmVzcxgKIAEoCRIOCgZkZXRhaWwYCyABKAkSEgoKdGFyZ2V0X3VybBgMIAEoCRItCg9yZXF1ZXN0X2hlYWRlcnMYDSADKAsyFC5wb3N0aGFzdGUudjEuSGVhZGVyIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIkwKDlBsYW5uZWRBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiwKD0dldEV2ZW50UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICK0AQoQR2V0RXZlbnRSZXNwb25zZRIKCgJpZBgBIAEoCRISCgpldmVudF90eXBlGAIgASgJEhEKCWRhdGFfanNvbhgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBSABKAkSJAoEa2V5cxgGIAMoCzIWLnBvc3RoYXN0ZS52MS5FdmVudEtleSI9CghFdmVudEtleRIPCgdwb2ludGVyGAEgASgJEg0KBXZhbHVlGAIgASgJEhEKCXNlbnNpdGl2ZRgDIAEoCCKXAgoRTGlzdEV2ZW50c1JlcXVlc3QSHwoKZXZlbnRfdHlwZRgBIAEoCUILukgIcgYYQLoBASASMAoMY3JlYXRlZF9mcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoJa2V5X3ZhbHVlGAQgASgJQgi6SAVyAyiAAhIhCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCCLpIBXIDGP8BEh0KCXBhZ2Vfc2l6ZRgGIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAxiABCJyCgxFdmVudFN1bW1hcnkSCgoCaWQYASABKAkSEgoKZXZlbnRfdHlwZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpkYXRhX2J5dGVzGAQgASgFIlkKEkxpc3RFdmVudHNSZXNwb25zZRIqCgZldmVudHMYASADKAsyGi5wb3N0aGFzdGUudjEuRXZlbnRTdW1tYXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIvChJHZXREZWxpdmVyeVJlcXVlc3QSGQoCaWQYASABKAlCDbpICnIIEAEYQLoBASAiUgoTR2V0RGVsaXZlcnlSZXNwb25zZRIoCghkZWxpdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5EZWxpdmVyeRIRCglyZXNlbnRfYXMYAiABKAki8gMKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCKAASHQoIZXZlbnRfaWQYAiABKAlCC7pICHIGGEC6AQEgEjQKBXN0YXRlGAMgASgOMhsucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5U3RhdGVCCLpIBYIBAhABEjAKDGNyZWF0ZWRfZnJvbRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgGIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAcgASgJQgi6SAVyAxiABBIfCgpldmVudF90eXBlGAggASgJQgu6SAhyBhhAugEBIBI6CghvdXRjb21lcxgJIAMoDjIVLnBvc3RoYXN0ZS52MS5PdXRjb21lQhG6SA6SAQsQFCIHggEEEAEgABIjCghzdGF0dXNlcxgKIAMoBUIRukgOkgELEDIiBxoFGNcEKGQSHwoMYXR0ZW1wdHNfbWluGAsgASgFQgm6SAYaBBgOKAASHAoLcmVjb3ZlcnlfaWQYDCABKAVCB7pIBBoCKAAiXQoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIqCgpkZWxpdmVyaWVzGAEgAygLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI5ChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EiIKC2RlbGl2ZXJ5X2lkGAEgASgJQg26SApyCBABGEC6AQEgIm4KFExpc3RBdHRlbXB0c1Jlc3BvbnNlEicKCGF0dGVtcHRzGAEgAygLMhUucG9zdGhhc3RlLnYxLkF0dGVtcHQSLQoHcGxhbm5lZBgCIAMoCzIcLnBvc3RoYXN0ZS52MS5QbGFubmVkQXR0ZW1wdCIxChRSZXRyeURlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJBChVSZXRyeURlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkiMgoVUmVzZW5kRGVsaXZlcnlSZXF1ZXN0EhkKAmlkGAEgASgJQg26SApyCBABGEC6AQEgIlIKFlJlc2VuZERlbGl2ZXJ5UmVzcG9uc2USKAoIZGVsaXZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuRGVsaXZlcnkSDgoGcmVzZW50GAIgASgIIjIKFUNhbmNlbERlbGl2ZXJ5UmVxdWVzdBIZCgJpZBgBIAEoCUINukgKcggQARhAugEBICJCChZDYW5jZWxEZWxpdmVyeVJlc3BvbnNlEigKCGRlbGl2ZXJ5GAEgASgLMhYucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5IlMKFldhdGNoRGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCJYChdXYXRjaERlbGl2ZXJpZXNSZXNwb25zZRItCgdjaGFuZ2VzGAEgAygLMhwucG9zdGhhc3RlLnYxLkRlbGl2ZXJ5Q2hhbmdlEg4KBmN1cnNvchgCIAEoCSKUAgoORGVsaXZlcnlDaGFuZ2USEwoLZGVsaXZlcnlfaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIXCg9zdWJzY3JpcHRpb25faWQYBCABKAUSKgoFc3RhdGUYBSABKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRIrCgxsYXN0X291dGNvbWUYByABKA4yFS5wb3N0aGFzdGUudjEuT3V0Y29tZRITCgtsYXN0X3N0YXR1cxgIIAEoBRIuCgpjaGFuZ2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFCgdMZWZ0T3V0EisKBnJlYXNvbhgBIAEoDjIbLnBvc3RoYXN0ZS52MS5MZWZ0T3V0UmVhc29uEg0KBWNvdW50GAIgASgDIosFCghSZWNvdmVyeRIKCgJpZBgBIAEoBRIoCgRraW5kGAIgASgOMhoucG9zdGhhc3RlLnYxLlJlY292ZXJ5S2luZBIXCg9zdWJzY3JpcHRpb25faWQYAyABKAUSKgoFc3RhdGUYBCABKA4yGy5wb3N0aGFzdGUudjEuUmVjb3ZlcnlTdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YByABKAgSFwoPcmF0ZV9wZXJfc2Vjb25kGAggASgFEhAKCGV4YW1pbmVkGAkgASgDEgwKBG1hZGUYCiABKAMSEAoIbGVmdF9vdXQYCyABKAMSDgoGcGFya2VkGAwgASgDEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgt3b3JrZmxvd19pZBgPIAEoCRIqCgtsZWZ0X291dF9ieRgQIAMoCzIVLnBvc3RoYXN0ZS52MS5MZWZ0T3V0EisKBnN0YXRlcxgRIAMoDjIbLnBvc3RoYXN0ZS52MS5EZWxpdmVyeVN0YXRlEhMKC2V2ZW50X3R5cGVzGBIgAygJEicKCG91dGNvbWVzGBMgAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWUSEAoIc3RhdHVzZXMYFCADKAUSFAoMYXR0ZW1wdHNfbWluGBUgASgFEhAKCGV2ZW50X2lkGBYgASgJIuIDChhSZWNvdmVyRGVsaXZlcmllc1JlcXVlc3QSIAoPc3Vic2NyaXB0aW9uX2lkGAEgASgFQge6SAQaAigAEjEKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkcnlfcnVuGAQgASgIEiMKD3JhdGVfcGVyX3NlY29uZBgFIAEoBUIKukgHGgUY6AcoABJECgZzdGF0ZXMYBiADKA4yGy5wb3N0aGFzdGUudjEuRGVsaXZlcnlTdGF0ZUIXukgUkgEREAUYASILggEIEAEgACABIAcSKQoLZXZlbnRfdHlwZXMYByADKAlCFLpIEZIBDhAyIgpyCBABGEC6AQEgEjoKCG91dGNvbWVzGAggAygOMhUucG9zdGhhc3RlLnYxLk91dGNvbWVCEbpIDpIBCxAUIgeCAQQQASAAEiMKCHN0YXR1c2VzGAkgAygFQhG6SA6SAQsQMiIHGgUY1wQoZBIfCgxhdHRlbXB0c19taW4YCiABKAVCCbpIBhoEGA4oABIdCghldmVudF9pZBgLIAEoCUILukgIcgYYQLoBASAiRQoZUmVjb3ZlckRlbGl2ZXJpZXNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSL2AQoTUmVwbGF5RXZlbnRzUmVxdWVzdBIgCg9zdWJzY3JpcHRpb25faWQYASABKAVCB7pIBBoCIAASMQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RyeV9ydW4YBCABKAgSIwoPcmF0ZV9wZXJfc2Vjb25kGAUgASgFQgq6SAcaBRjoBygAEikKC2V2ZW50X3R5cGVzGAYgAygJQhS6SBGSAQ4QMiIKcggQARhAugEBICJAChRSZXBsYXlFdmVudHNSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIpChJHZXRSZWNvdmVyeVJlcXVlc3QSEwoCaWQYASABKAVCB7pIBBoCIAAiPwoTR2V0UmVjb3ZlcnlSZXNwb25zZRIoCghyZWNvdmVyeRgBIAEoCzIWLnBvc3RoYXN0ZS52MS5SZWNvdmVyeSIrChRQYXVzZVJlY292ZXJ5UmVxdWVzdBITCgJpZBgBIAEoBUIHukgEGgIgACJBChVQYXVzZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVUmVzdW1lUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFlJlc3VtZVJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiLAoVQ2FuY2VsUmVjb3ZlcnlSZXF1ZXN0EhMKAmlkGAEgASgFQge6SAQaAiAAIkIKFkNhbmNlbFJlY292ZXJ5UmVzcG9uc2USKAoIcmVjb3ZlcnkYASABKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkiVAoVTGlzdFJlY292ZXJpZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJdChZMaXN0UmVjb3Zlcmllc1Jlc3BvbnNlEioKCnJlY292ZXJpZXMYASADKAsyFi5wb3N0aGFzdGUudjEuUmVjb3ZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKvgBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhoKFkRFTElWRVJZX1NUQVRFX1NUQVJURUQQAhIcChhERUxJVkVSWV9TVEFURV9TVUNDRUVERUQQAxIcChhERUxJVkVSWV9TVEFURV9FWEhBVVNURUQQBBIcChhERUxJVkVSWV9TVEFURV9DQU5DRUxMRUQQBRIaChZERUxJVkVSWV9TVEFURV9CTE9DS0VEEAYSGQoVREVMSVZFUllfU1RBVEVfUEFSS0VEEAcqnwIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARISCg5PVVRDT01FX1NUQVRVUxACEhQKEE9VVENPTUVfUkVESVJFQ1QQAxIQCgxPVVRDT01FX0dPTkUQBBITCg9PVVRDT01FX1RJTUVPVVQQBRITCg9PVVRDT01FX1JFRlVTRUQQBhIRCg1PVVRDT01FX1JFU0VUEAcSDwoLT1VUQ09NRV9ETlMQCBIPCgtPVVRDT01FX1RMUxAJEhcKE09VVENPTUVfVU5SRUFDSEFCTEUQChIcChhPVVRDT01FX0lOVkFMSURfUkVTUE9OU0UQCxITCg9PVVRDT01FX0JMT0NLRUQQDCpiCgxSZWNvdmVyeUtpbmQSHQoZUkVDT1ZFUllfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJFQ09WRVJZX0tJTkRfUkVDT1ZFUhABEhgKFFJFQ09WRVJZX0tJTkRfUkVQTEFZEAIqogEKDVJlY292ZXJ5U3RhdGUSHgoaUkVDT1ZFUllfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZSRUNPVkVSWV9TVEFURV9SVU5OSU5HEAESGQoVUkVDT1ZFUllfU1RBVEVfUEFVU0VEEAISHAoYUkVDT1ZFUllfU1RBVEVfQ09NUExFVEVEEAMSHAoYUkVDT1ZFUllfU1RBVEVfQ0FOQ0VMTEVEEAQqjQIKDUxlZnRPdXRSZWFzb24SHwobTEVGVF9PVVRfUkVBU09OX1VOU1BFQ0lGSUVEEAASIAocTEVGVF9PVVRfUkVBU09OX0FMUkVBRFlfU0VOVBABEhwKGExFRlRfT1VUX1JFQVNPTl9BQ0NFUFRFRBACEhcKE0xFRlRfT1VUX1JFQVNPTl9EVUUQAxImCiJMRUZUX09VVF9SRUFTT05fU1VCU0NSSVBUSU9OX0VOREVEEAQSGAoUTEVGVF9PVVRfUkVBU09OX1RFU1QQBRIhCh1MRUZUX09VVF9SRUFTT05fRVZFTlRfREVMRVRFRBAGEh0KGUxFRlRfT1VUX1JFQVNPTl9UT09fT0ZURU4QBzLuCwoPRGVsaXZlcnlTZXJ2aWNlElcKC0dldERlbGl2ZXJ5EiAucG9zdGhhc3RlLnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdERlbGl2ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdERlbGl2ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJaCgxMaXN0QXR0ZW1wdHMSIS5wb3N0aGFzdGUudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBoiLnBvc3RoYXN0ZS52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIDkAIBEk4KCEdldEV2ZW50Eh0ucG9zdGhhc3RlLnYxLkdldEV2ZW50UmVxdWVzdBoeLnBvc3RoYXN0ZS52MS5HZXRFdmVudFJlc3BvbnNlIgOQAgESVAoKTGlzdEV2ZW50cxIfLnBvc3RoYXN0ZS52MS5MaXN0RXZlbnRzUmVxdWVzdBogLnBvc3RoYXN0ZS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJdCg1SZXRyeURlbGl2ZXJ5EiIucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlJldHJ5RGVsaXZlcnlSZXNwb25zZSIDkAICElsKDlJlc2VuZERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLlJlc2VuZERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5SZXNlbmREZWxpdmVyeVJlc3BvbnNlEmAKDkNhbmNlbERlbGl2ZXJ5EiMucG9zdGhhc3RlLnYxLkNhbmNlbERlbGl2ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5DYW5jZWxEZWxpdmVyeVJlc3BvbnNlIgOQAgISZQoPV2F0Y2hEZWxpdmVyaWVzEiQucG9zdGhhc3RlLnYxLldhdGNoRGVsaXZlcmllc1JlcXVlc3QaJS5wb3N0aGFzdGUudjEuV2F0Y2hEZWxpdmVyaWVzUmVzcG9uc2UiA5ACATABEmQKEVJlY292ZXJEZWxpdmVyaWVzEiYucG9zdGhhc3RlLnYxLlJlY292ZXJEZWxpdmVyaWVzUmVxdWVzdBonLnBvc3RoYXN0ZS52MS5SZWNvdmVyRGVsaXZlcmllc1Jlc3BvbnNlElUKDFJlcGxheUV2ZW50cxIhLnBvc3RoYXN0ZS52MS5SZXBsYXlFdmVudHNSZXF1ZXN0GiIucG9zdGhhc3RlLnYxLlJlcGxheUV2ZW50c1Jlc3BvbnNlElcKC0dldFJlY292ZXJ5EiAucG9zdGhhc3RlLnYxLkdldFJlY292ZXJ5UmVxdWVzdBohLnBvc3RoYXN0ZS52MS5HZXRSZWNvdmVyeVJlc3BvbnNlIgOQAgESYAoOTGlzdFJlY292ZXJpZXMSIy5wb3N0aGFzdGUudjEuTGlzdFJlY292ZXJpZXNSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkxpc3RSZWNvdmVyaWVzUmVzcG9uc2UiA5ACARJdCg1QYXVzZVJlY292ZXJ5EiIucG9zdGhhc3RlLnYxLlBhdXNlUmVjb3ZlcnlSZXF1ZXN0GiMucG9zdGhhc3RlLnYxLlBhdXNlUmVjb3ZlcnlSZXNwb25zZSIDkAICEmAKDlJlc3VtZVJlY292ZXJ5EiMucG9zdGhhc3RlLnYxLlJlc3VtZVJlY292ZXJ5UmVxdWVzdBokLnBvc3RoYXN0ZS52MS5SZXN1bWVSZWNvdmVyeVJlc3BvbnNlIgOQAgISYAoOQ2FuY2VsUmVjb3ZlcnkSIy5wb3N0aGFzdGUudjEuQ2FuY2VsUmVjb3ZlcnlSZXF1ZXN0GiQucG9zdGhhc3RlLnYxLkNhbmNlbFJlY292ZXJ5UmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event on its way to one subscription.
@@ -379,6 +379,22 @@ export type GetEventResponse = Message<"posthaste.v1.GetEventResponse"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 4;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * The idempotency key that it was ingested with, at most 255 characters. Empty if it had none, or if a
+   * release stored it that did not keep the key.
+   *
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The keys by whose values `ListEvents` finds it, at most 8, in the order in which the snapshot has the
+   * values. Keys that its type has lost since are missing, although it is still found by them.
+   *
+   * @generated from field: repeated posthaste.v1.EventKey keys = 6;
+   */
+  keys: EventKey[];
 };
 
 /**
@@ -387,6 +403,41 @@ export type GetEventResponse = Message<"posthaste.v1.GetEventResponse"> & {
  */
 export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*/
   messageDesc(file_posthaste_v1_delivery, 5);
+
+/**
+ * A key of an event.
+ *
+ * @generated from message posthaste.v1.EventKey
+ */
+export type EventKey = Message<"posthaste.v1.EventKey"> & {
+  /**
+   * Where the value is in the snapshot, as a JSON Pointer (RFC 6901).
+   *
+   * @generated from field: string pointer = 1;
+   */
+  pointer: string;
+
+  /**
+   * The value as `ListEventsRequest.key_value` takes it, 1 to 256 bytes; empty if the key is sensitive.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * True for personal data, which is to be read in the snapshot alone.
+   *
+   * @generated from field: bool sensitive = 3;
+   */
+  sensitive: boolean;
+};
+
+/**
+ * Describes the message posthaste.v1.EventKey.
+ * Use `create(EventKeySchema)` to create a new message.
+ */
+export const EventKeySchema: GenMessage<EventKey> = /*@__PURE__*/
+  messageDesc(file_posthaste_v1_delivery, 6);
 
 /**
  * Filters and a page of events.
@@ -452,7 +503,7 @@ export type ListEventsRequest = Message<"posthaste.v1.ListEventsRequest"> & {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 6);
+  messageDesc(file_posthaste_v1_delivery, 7);
 
 /**
  * An event without its snapshot.
@@ -494,7 +545,7 @@ export type EventSummary = Message<"posthaste.v1.EventSummary"> & {
  * Use `create(EventSummarySchema)` to create a new message.
  */
 export const EventSummarySchema: GenMessage<EventSummary> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 7);
+  messageDesc(file_posthaste_v1_delivery, 8);
 
 /**
  * One page of events.
@@ -522,7 +573,7 @@ export type ListEventsResponse = Message<"posthaste.v1.ListEventsResponse"> & {
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 8);
+  messageDesc(file_posthaste_v1_delivery, 9);
 
 /**
  * The delivery to read.
@@ -543,7 +594,7 @@ export type GetDeliveryRequest = Message<"posthaste.v1.GetDeliveryRequest"> & {
  * Use `create(GetDeliveryRequestSchema)` to create a new message.
  */
 export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 9);
+  messageDesc(file_posthaste_v1_delivery, 10);
 
 /**
  * The requested delivery.
@@ -571,7 +622,7 @@ export type GetDeliveryResponse = Message<"posthaste.v1.GetDeliveryResponse"> & 
  * Use `create(GetDeliveryResponseSchema)` to create a new message.
  */
 export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 10);
+  messageDesc(file_posthaste_v1_delivery, 11);
 
 /**
  * Filters and a page of deliveries. A delivery is listed if it meets every filter.
@@ -669,7 +720,7 @@ export type ListDeliveriesRequest = Message<"posthaste.v1.ListDeliveriesRequest"
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 11);
+  messageDesc(file_posthaste_v1_delivery, 12);
 
 /**
  * One page of deliveries.
@@ -697,7 +748,7 @@ export type ListDeliveriesResponse = Message<"posthaste.v1.ListDeliveriesRespons
  * Use `create(ListDeliveriesResponseSchema)` to create a new message.
  */
 export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 12);
+  messageDesc(file_posthaste_v1_delivery, 13);
 
 /**
  * The delivery whose attempts to list.
@@ -718,7 +769,7 @@ export type ListAttemptsRequest = Message<"posthaste.v1.ListAttemptsRequest"> & 
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 13);
+  messageDesc(file_posthaste_v1_delivery, 14);
 
 /**
  * A delivery's attempts.
@@ -747,7 +798,7 @@ export type ListAttemptsResponse = Message<"posthaste.v1.ListAttemptsResponse"> 
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 14);
+  messageDesc(file_posthaste_v1_delivery, 15);
 
 /**
  * The delivery to retry now.
@@ -768,7 +819,7 @@ export type RetryDeliveryRequest = Message<"posthaste.v1.RetryDeliveryRequest"> 
  * Use `create(RetryDeliveryRequestSchema)` to create a new message.
  */
 export const RetryDeliveryRequestSchema: GenMessage<RetryDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 15);
+  messageDesc(file_posthaste_v1_delivery, 16);
 
 /**
  * The delivery, with its next attempt due now.
@@ -789,7 +840,7 @@ export type RetryDeliveryResponse = Message<"posthaste.v1.RetryDeliveryResponse"
  * Use `create(RetryDeliveryResponseSchema)` to create a new message.
  */
 export const RetryDeliveryResponseSchema: GenMessage<RetryDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 16);
+  messageDesc(file_posthaste_v1_delivery, 17);
 
 /**
  * The delivery to send again.
@@ -810,7 +861,7 @@ export type ResendDeliveryRequest = Message<"posthaste.v1.ResendDeliveryRequest"
  * Use `create(ResendDeliveryRequestSchema)` to create a new message.
  */
 export const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 17);
+  messageDesc(file_posthaste_v1_delivery, 18);
 
 /**
  * The new delivery, or the open delivery.
@@ -838,7 +889,7 @@ export type ResendDeliveryResponse = Message<"posthaste.v1.ResendDeliveryRespons
  * Use `create(ResendDeliveryResponseSchema)` to create a new message.
  */
 export const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 18);
+  messageDesc(file_posthaste_v1_delivery, 19);
 
 /**
  * The delivery to cancel.
@@ -859,7 +910,7 @@ export type CancelDeliveryRequest = Message<"posthaste.v1.CancelDeliveryRequest"
  * Use `create(CancelDeliveryRequestSchema)` to create a new message.
  */
 export const CancelDeliveryRequestSchema: GenMessage<CancelDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 19);
+  messageDesc(file_posthaste_v1_delivery, 20);
 
 /**
  * The cancelled delivery.
@@ -880,7 +931,7 @@ export type CancelDeliveryResponse = Message<"posthaste.v1.CancelDeliveryRespons
  * Use `create(CancelDeliveryResponseSchema)` to create a new message.
  */
 export const CancelDeliveryResponseSchema: GenMessage<CancelDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 20);
+  messageDesc(file_posthaste_v1_delivery, 21);
 
 /**
  * The deliveries to watch.
@@ -908,7 +959,7 @@ export type WatchDeliveriesRequest = Message<"posthaste.v1.WatchDeliveriesReques
  * Use `create(WatchDeliveriesRequestSchema)` to create a new message.
  */
 export const WatchDeliveriesRequestSchema: GenMessage<WatchDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 21);
+  messageDesc(file_posthaste_v1_delivery, 22);
 
 /**
  * Changes of deliveries.
@@ -937,7 +988,7 @@ export type WatchDeliveriesResponse = Message<"posthaste.v1.WatchDeliveriesRespo
  * Use `create(WatchDeliveriesResponseSchema)` to create a new message.
  */
 export const WatchDeliveriesResponseSchema: GenMessage<WatchDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 22);
+  messageDesc(file_posthaste_v1_delivery, 23);
 
 /**
  * A delivery's change to a state.
@@ -1014,7 +1065,7 @@ export type DeliveryChange = Message<"posthaste.v1.DeliveryChange"> & {
  * Use `create(DeliveryChangeSchema)` to create a new message.
  */
 export const DeliveryChangeSchema: GenMessage<DeliveryChange> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 23);
+  messageDesc(file_posthaste_v1_delivery, 24);
 
 /**
  * How many a recovery or replay left out for one reason.
@@ -1042,7 +1093,7 @@ export type LeftOut = Message<"posthaste.v1.LeftOut"> & {
  * Use `create(LeftOutSchema)` to create a new message.
  */
 export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 24);
+  messageDesc(file_posthaste_v1_delivery, 25);
 
 /**
  * A recovery of deliveries, or a replay of events.
@@ -1211,7 +1262,7 @@ export type Recovery = Message<"posthaste.v1.Recovery"> & {
  * Use `create(RecoverySchema)` to create a new message.
  */
 export const RecoverySchema: GenMessage<Recovery> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 25);
+  messageDesc(file_posthaste_v1_delivery, 26);
 
 /**
  * The deliveries to send. Those are sent that meet every filter.
@@ -1305,7 +1356,7 @@ export type RecoverDeliveriesRequest = Message<"posthaste.v1.RecoverDeliveriesRe
  * Use `create(RecoverDeliveriesRequestSchema)` to create a new message.
  */
 export const RecoverDeliveriesRequestSchema: GenMessage<RecoverDeliveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 26);
+  messageDesc(file_posthaste_v1_delivery, 27);
 
 /**
  * The recovery.
@@ -1326,7 +1377,7 @@ export type RecoverDeliveriesResponse = Message<"posthaste.v1.RecoverDeliveriesR
  * Use `create(RecoverDeliveriesResponseSchema)` to create a new message.
  */
 export const RecoverDeliveriesResponseSchema: GenMessage<RecoverDeliveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 27);
+  messageDesc(file_posthaste_v1_delivery, 28);
 
 /**
  * The events to send.
@@ -1384,7 +1435,7 @@ export type ReplayEventsRequest = Message<"posthaste.v1.ReplayEventsRequest"> & 
  * Use `create(ReplayEventsRequestSchema)` to create a new message.
  */
 export const ReplayEventsRequestSchema: GenMessage<ReplayEventsRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 28);
+  messageDesc(file_posthaste_v1_delivery, 29);
 
 /**
  * The replay.
@@ -1405,7 +1456,7 @@ export type ReplayEventsResponse = Message<"posthaste.v1.ReplayEventsResponse"> 
  * Use `create(ReplayEventsResponseSchema)` to create a new message.
  */
 export const ReplayEventsResponseSchema: GenMessage<ReplayEventsResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 29);
+  messageDesc(file_posthaste_v1_delivery, 30);
 
 /**
  * The recovery to read.
@@ -1426,7 +1477,7 @@ export type GetRecoveryRequest = Message<"posthaste.v1.GetRecoveryRequest"> & {
  * Use `create(GetRecoveryRequestSchema)` to create a new message.
  */
 export const GetRecoveryRequestSchema: GenMessage<GetRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 30);
+  messageDesc(file_posthaste_v1_delivery, 31);
 
 /**
  * The recovery.
@@ -1447,7 +1498,7 @@ export type GetRecoveryResponse = Message<"posthaste.v1.GetRecoveryResponse"> & 
  * Use `create(GetRecoveryResponseSchema)` to create a new message.
  */
 export const GetRecoveryResponseSchema: GenMessage<GetRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 31);
+  messageDesc(file_posthaste_v1_delivery, 32);
 
 /**
  * The recovery to pause.
@@ -1468,7 +1519,7 @@ export type PauseRecoveryRequest = Message<"posthaste.v1.PauseRecoveryRequest"> 
  * Use `create(PauseRecoveryRequestSchema)` to create a new message.
  */
 export const PauseRecoveryRequestSchema: GenMessage<PauseRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 32);
+  messageDesc(file_posthaste_v1_delivery, 33);
 
 /**
  * The recovery.
@@ -1489,7 +1540,7 @@ export type PauseRecoveryResponse = Message<"posthaste.v1.PauseRecoveryResponse"
  * Use `create(PauseRecoveryResponseSchema)` to create a new message.
  */
 export const PauseRecoveryResponseSchema: GenMessage<PauseRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 33);
+  messageDesc(file_posthaste_v1_delivery, 34);
 
 /**
  * The recovery to resume.
@@ -1510,7 +1561,7 @@ export type ResumeRecoveryRequest = Message<"posthaste.v1.ResumeRecoveryRequest"
  * Use `create(ResumeRecoveryRequestSchema)` to create a new message.
  */
 export const ResumeRecoveryRequestSchema: GenMessage<ResumeRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 34);
+  messageDesc(file_posthaste_v1_delivery, 35);
 
 /**
  * The recovery.
@@ -1531,7 +1582,7 @@ export type ResumeRecoveryResponse = Message<"posthaste.v1.ResumeRecoveryRespons
  * Use `create(ResumeRecoveryResponseSchema)` to create a new message.
  */
 export const ResumeRecoveryResponseSchema: GenMessage<ResumeRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 35);
+  messageDesc(file_posthaste_v1_delivery, 36);
 
 /**
  * The recovery to cancel.
@@ -1552,7 +1603,7 @@ export type CancelRecoveryRequest = Message<"posthaste.v1.CancelRecoveryRequest"
  * Use `create(CancelRecoveryRequestSchema)` to create a new message.
  */
 export const CancelRecoveryRequestSchema: GenMessage<CancelRecoveryRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 36);
+  messageDesc(file_posthaste_v1_delivery, 37);
 
 /**
  * The recovery.
@@ -1573,7 +1624,7 @@ export type CancelRecoveryResponse = Message<"posthaste.v1.CancelRecoveryRespons
  * Use `create(CancelRecoveryResponseSchema)` to create a new message.
  */
 export const CancelRecoveryResponseSchema: GenMessage<CancelRecoveryResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 37);
+  messageDesc(file_posthaste_v1_delivery, 38);
 
 /**
  * One page of recoveries.
@@ -1601,7 +1652,7 @@ export type ListRecoveriesRequest = Message<"posthaste.v1.ListRecoveriesRequest"
  * Use `create(ListRecoveriesRequestSchema)` to create a new message.
  */
 export const ListRecoveriesRequestSchema: GenMessage<ListRecoveriesRequest> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 38);
+  messageDesc(file_posthaste_v1_delivery, 39);
 
 /**
  * One page of recoveries.
@@ -1629,7 +1680,7 @@ export type ListRecoveriesResponse = Message<"posthaste.v1.ListRecoveriesRespons
  * Use `create(ListRecoveriesResponseSchema)` to create a new message.
  */
 export const ListRecoveriesResponseSchema: GenMessage<ListRecoveriesResponse> = /*@__PURE__*/
-  messageDesc(file_posthaste_v1_delivery, 39);
+  messageDesc(file_posthaste_v1_delivery, 40);
 
 /**
  * The state of a delivery.
