@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin, type Rolldown } from "vite";
+import { guide } from "./build/guide.ts";
 
 const fileAt = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const ENTRY = fileAt("src/main.tsx");
 
 export default defineConfig({
-  plugins: [react(), compressed()],
+  plugins: [react(), guide(), compressed()],
   // A tenth of the first load, of which the page uses nothing.
   resolve: {
     alias: { "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": fileAt("src/api/no-rules.ts") },

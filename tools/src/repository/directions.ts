@@ -135,8 +135,8 @@ function whyWrongRelative(file: RepositoryFile, path: string, typeOnly: boolean)
 function whyWrongInTest(file: RepositoryFile, { path }: Import): string | undefined {
   const from = packageFolderOf(file);
   if (path === undefined || from === "tools" || from === undefined) return undefined;
-  // The console shows the examples: as text, they are no dependency.
-  if (/^examples\/.*\?raw$/.test(path)) return undefined;
+  // The console shows the examples and the receivers guide: as text, they are no dependency.
+  if (/^(?:examples\/.*\?raw|docs\/.*\.md\?guide)$/.test(path)) return undefined;
   return path.startsWith(`${from}/`) ? undefined : "import another package by its name";
 }
 

@@ -119,12 +119,72 @@ test("a test event that fails, and a failed attempt, have a hint of what to do",
   const path = await deliver(INVOICE);
   const { page, go } = await show(path);
   const hint = page.getByRole("note", { name: "Hint" });
-  await hint.getByText(/Redirects are never followed\..*section Answers/).waitFor();
+  await hint.getByText(/Redirects are never followed\..*More about answers/).waitFor();
   const subscription = page.locator('dd a[href^="/subscriptions/"]');
   await go((await subscription.getAttribute("href")) ?? "");
   receiver.answer({ kind: "close" });
   await button(page, "Send").click();
-  await hint.getByText(/closed before the response was complete\..*section Connections/).waitFor();
+  await hint.getByText(/closed before the response was complete\..*More about connections/).waitFor();
+});
+
+/** Waits until a section of the guide is at the window's top and has the focus. */
+async function isAt(page: Page, section: string): Promise<void> {
+  const heading = page.getByRole("heading", { name: section, exact: true });
+  await heading.and(page.locator(":focus")).waitFor();
+  await expect.poll(async () => (await heading.boundingBox())?.y, PATIENCE).toBeLessThan(100);
+}
+
+test("a hint's link leads to its section of the guide, also in a new tab, and Back to the delivery", async () => {
+  receiver.answer({ kind: "close" });
+  const path = await deliver(INVOICE);
+  const { page, context } = await show(path);
+  const link = page.getByRole("note", { name: "Hint" }).getByRole("link", { name: "More about connections" });
+  await link.click();
+  await isAt(page, "Connections");
+  await page.reload();
+  await isAt(page, "Connections");
+  await page.goBack();
+  await page.waitForURL(`**${path}`);
+  const [other] = await Promise.all([context.waitForEvent("page"), link.click({ modifiers: ["Control"] })]);
+  await isAt(other, "Connections");
+});
+
+test("the guide's own links lead within it, and Back to where they were followed", async () => {
+  const { page } = await show("/guide/receivers");
+  await page.getByRole("navigation", { name: "Sections" }).getByRole("link", { name: "Oddities" }).click();
+  await isAt(page, "Oddities");
+  await page
+    .getByRole("region", { name: "Answers" })
+    .getByRole("link", { name: "Verify deliveries" })
+    .click();
+  await isAt(page, "Verify deliveries");
+  await page.getByRole("tab", { name: "Go", exact: true }).click();
+  await shownIn(page, "receiver.go").waitFor();
+  await page.goBack();
+  await isAt(page, "Oddities");
+});
+
+test("the guide is found among the actions and beside the code, and fits the narrowest window", async () => {
+  const { subscription } = await stack.client.subscriptions.createSubscription({
+    ...{ targetUrl: receiver.url, eventTypes: ["invoice_sent"] },
+  });
+  const { page } = await show(`/subscriptions/${subscription?.id}`);
+  await page.getByRole("link", { name: "Receivers guide" }).click();
+  await isAt(page, "Verify deliveries");
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByLabel("Find an action").fill("receivers g");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Receivers guide" }).waitFor();
+  await page.setViewportSize({ width: NARROWEST_PX, height: 700 });
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(NARROWEST_PX);
+  // Its tables scroll in themselves, by the keyboard as well.
+  const table = page.getByRole("region", { name: "Answers" });
+  await table.focus();
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => page.evaluate("document.activeElement.scrollLeft"), PATIENCE).toBeGreaterThan(0);
 });
 
 test("an attempt's request is copied as a curl command that sends the same", async () => {

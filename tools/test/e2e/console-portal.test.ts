@@ -230,6 +230,7 @@ describe("a customer reads nothing of Posthaste, npm or tokens", () => {
       "/event-types/invoice_sent",
       "/recover",
       "/inbox",
+      "/guide/receivers",
       "/operator",
       "/deliveries/dlv_x",
     );

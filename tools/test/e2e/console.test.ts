@@ -546,6 +546,7 @@ const PAGES = [
   ["event-type", "/event-types/invoice_sent", "Subscribers"],
   ["recover", "/recover", "See the deliveries"],
   ["inbox", "/inbox", "Signature verified"],
+  ["guide", "/guide/receivers", "Framing and headers"],
   ["events", "/events", "invoice_sent"],
   ["event", "/events/:event", "As it was ingested"],
   ["search", "/search?q=ledger", "https://ledger.foxglove.example/webhooks"],

@@ -124,9 +124,9 @@ describe("imports", () => {
   });
 
   test("name a file with its extension", () => {
-    expect(places(sources, /^(import|export)\b.*\sfrom "\.[^"]*(?<!\.ts|\.tsx|\.mjs|\.css|\?raw)";/)).toEqual(
-      [],
-    );
+    expect(
+      places(sources, /^(import|export)\b.*\sfrom "\.[^"]*(?<!\.ts|\.tsx|\.mjs|\.css|\?raw|\?guide)";/),
+    ).toEqual([]);
   });
 });
 

@@ -19,6 +19,7 @@ export const CONSOLE_PATHS = [
   "/search",
   "/recover",
   "/inbox",
+  "/guide/receivers",
   "/operator",
   "/operator/accounts",
   "/operator/accounts/:id",

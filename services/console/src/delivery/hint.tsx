@@ -1,19 +1,18 @@
 import { Lightbulb } from "lucide-react";
-import { useSession } from "../session/session-context.tsx";
+import { Link } from "wouter";
+import { guideAddress } from "../guide/guide-address.ts";
 import styles from "./hint.module.css";
 import { type HintedAttempt, hintFor } from "./hints.ts";
 
 /** Says what an attempt's outcome means and what to do; nothing if there is nothing to say. */
 export function Hint({ attempt }: { attempt: HintedAttempt }) {
-  const { isPortal } = useSession();
   const hint = hintFor(attempt);
   if (hint === undefined) return null;
   return (
     <div className={styles.hint} role="note" aria-label="Hint">
       <Lightbulb size={16} aria-hidden="true" />
       <p>
-        {hint.text}
-        {!isPortal && <span className={styles.more}> More: {hint.more}.</span>}
+        {hint.text} <Link href={guideAddress(hint.section)}>More about {hint.section}</Link>
       </p>
     </div>
   );

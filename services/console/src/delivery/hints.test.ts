@@ -40,7 +40,7 @@ test("every outcome with every status has a hint of one or two sentences, unless
       expect(hint?.text.match(/[.!?](?= |$)/g)?.length, hint?.text).toBeLessThanOrEqual(2);
       expect(hint?.text).toMatch(/^[A-Z0-9`].*\.$/);
       expect(hint?.text).not.toMatch(/undefined|NaN/);
-      expect(hint?.more).toMatch(/^docs\/receivers\.md, section (Answers|Connections)$/);
+      expect(hint?.section).toBe(ANSWERED.includes(outcome) ? "answers" : "connections");
     }
   }
 });

@@ -1,12 +1,15 @@
 import { type Attempt, Outcome } from "@posthaste/contracts/delivery";
+import type { GuideSectionId } from "../guide/guide-address.ts";
 import { tlsHint } from "./tls-hints.ts";
 
 /** What an attempt's outcome means and what its receiver's owner can do, in at most two sentences. */
 export type Hint = {
   readonly text: string;
-  /** The document and section that say more. The console serves no documents, so it is no link. */
-  readonly more: string;
+  /** The section of the receivers guide that says more. */
+  readonly section: HintSection;
 };
+
+type HintSection = Extract<GuideSectionId, "answers" | "connections">;
 
 /** The fields of an attempt that a hint depends on. */
 export type HintedAttempt = Pick<
@@ -14,46 +17,43 @@ export type HintedAttempt = Pick<
   "outcome" | "status" | "address" | "detail" | "responseHeaders" | "responseBody"
 >;
 
-const ANSWERS = "docs/receivers.md, section Answers";
-const CONNECTIONS = "docs/receivers.md, section Connections";
-
 type HintOf = (attempt: HintedAttempt) => string | undefined;
 const HINTS = {
-  [Outcome.UNSPECIFIED]: [ANSWERS, () => undefined],
-  [Outcome.ACCEPTED]: [ANSWERS, acceptedHint],
-  [Outcome.STATUS]: [ANSWERS, statusHint],
-  [Outcome.REDIRECT]: [ANSWERS, redirectHint],
+  [Outcome.UNSPECIFIED]: ["answers", () => undefined],
+  [Outcome.ACCEPTED]: ["answers", acceptedHint],
+  [Outcome.STATUS]: ["answers", statusHint],
+  [Outcome.REDIRECT]: ["answers", redirectHint],
   [Outcome.GONE]: [
-    ANSWERS,
+    "answers",
     () =>
       "410 ends the subscription, unless the event was a test. If deliveries are still wanted, answer with " +
       "another status, create the subscription again, and send what was missed under Recover.",
   ],
-  [Outcome.TIMEOUT]: [CONNECTIONS, timeoutHint],
+  [Outcome.TIMEOUT]: ["connections", timeoutHint],
   [Outcome.REFUSED]: [
-    CONNECTIONS,
+    "connections",
     () =>
       "Nothing accepted a connection at this address and port. Check that the receiver is running, listens on " +
       "the URL's port, and is not behind a firewall that refuses connections.",
   ],
   [Outcome.RESET]: [
-    CONNECTIONS,
+    "connections",
     () =>
       "The connection was closed before the response was complete. The receiver, or a proxy in front of it, may " +
       "have crashed, restarted or given up on the request: look in their logs at the time of this attempt.",
   ],
-  [Outcome.DNS]: [CONNECTIONS, dnsHint],
-  [Outcome.TLS]: [CONNECTIONS, ({ detail }) => tlsHint(detail)],
-  [Outcome.UNREACHABLE]: [CONNECTIONS, unreachableHint],
-  [Outcome.INVALID_RESPONSE]: [CONNECTIONS, invalidResponseHint],
-  [Outcome.BLOCKED]: [CONNECTIONS, blockedHint],
-} as const satisfies Record<Outcome, readonly [more: string, HintOf]>;
+  [Outcome.DNS]: ["connections", dnsHint],
+  [Outcome.TLS]: ["connections", ({ detail }) => tlsHint(detail)],
+  [Outcome.UNREACHABLE]: ["connections", unreachableHint],
+  [Outcome.INVALID_RESPONSE]: ["connections", invalidResponseHint],
+  [Outcome.BLOCKED]: ["connections", blockedHint],
+} as const satisfies Record<Outcome, readonly [HintSection, HintOf]>;
 
 /** Returns the hint for an attempt; undefined if there is nothing to say, as for most accepted ones. */
 export function hintFor(attempt: HintedAttempt): Hint | undefined {
-  const [more, hintOf] = HINTS[attempt.outcome];
+  const [section, hintOf] = HINTS[attempt.outcome];
   const text = hintOf(attempt);
-  return text === undefined ? undefined : { text, more };
+  return text === undefined ? undefined : { text, section };
 }
 
 function acceptedHint(attempt: HintedAttempt): string | undefined {

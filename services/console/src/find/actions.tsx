@@ -5,6 +5,7 @@ import { Menu, MenuItem } from "react-aria-components/Menu";
 import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import { SearchField } from "react-aria-components/SearchField";
 import { useLocation } from "wouter";
+import { GUIDE_NAME, GUIDE_PATH } from "../guide/guide-address.ts";
 import controls from "../parts/controls.module.css";
 import { useSession } from "../session/session-context.tsx";
 import styles from "./actions.module.css";
@@ -27,6 +28,7 @@ export function Actions({ places, onClose }: { places: readonly Place[]; onClose
           goTo({ path: "/subscriptions?which=failing", name: "Show failing subscriptions" }),
         ]
       : []),
+    goTo({ path: GUIDE_PATH, name: `Read the ${GUIDE_NAME.toLowerCase()}` }),
     { id: "sign-out", name: "Sign out", run: signOut },
   ];
   return (

@@ -19,6 +19,7 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
 import { ActionsKey } from "../find/actions-key.tsx";
 import { SearchBox } from "../find/search-box.tsx";
+import { GUIDE_PATH } from "../guide/guide-address.ts";
 import { SwitchButton } from "../operator/switch-button.tsx";
 import { OverviewPage } from "../overview/overview-page.tsx";
 import { Brand } from "../parts/brand.tsx";
@@ -80,6 +81,7 @@ const AccountPage = lazy(async () => ({
   default: (await import("../operator/account-page.tsx")).AccountPage,
 }));
 const AuditPage = lazy(async () => ({ default: (await import("../operator/audit-page.tsx")).AuditPage }));
+const GuidePage = lazy(async () => ({ default: (await import("../guide/guide-page.tsx")).GuidePage }));
 const InboxPage = lazy(async () => ({ default: (await import("../inbox/inbox-page.tsx")).InboxPage }));
 
 const PLACES = [
@@ -181,6 +183,7 @@ function Pages() {
       <Route path="/event-types/:code">{({ code }) => <EventTypePage key={code} code={code} />}</Route>
       <Route path="/recover">{needs("deliveries:read", "Recover", <RecoverPage />)}</Route>
       <Route path="/inbox">{needs("subscriptions:write", "Inbox", <InboxPage />)}</Route>
+      <Route path={GUIDE_PATH} component={GuidePage} />
       {isOperator(session, isActing) && OPERATOR_ROUTES}
       <Route>
         <PageHeader title="Page not found" />

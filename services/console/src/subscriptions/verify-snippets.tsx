@@ -35,11 +35,13 @@ export function VerifySnippets() {
             </Tab>
           ))}
         </TabList>
-        {SNIPPETS.map(({ language, file, code }) => (
-          <TabPanel key={language} id={language} className={styles.panel}>
-            <TextBlock label={file} text={code} keepsLines />
-          </TabPanel>
-        ))}
+        <div className={styles.panels}>
+          {SNIPPETS.map(({ language, file, code }) => (
+            <TabPanel key={language} id={language} className={styles.panel}>
+              <TextBlock label={file} text={code} keepsLines />
+            </TabPanel>
+          ))}
+        </div>
       </Tabs>
     </div>
   );
