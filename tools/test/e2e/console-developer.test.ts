@@ -149,8 +149,10 @@ test("a hint's link leads to its section of the guide, also in a new tab, and Ba
   await isAt(other, "Connections");
 });
 
-test("the guide's own links lead within it, and Back to where they were followed", async () => {
-  const { page } = await show("/guide/receivers");
+test("the guide's own links lead within it, and the next page begins at its top", async () => {
+  const { page } = await show("/event-types");
+  await page.getByRole("link", { name: "invoice_sent" }).waitFor();
+  await page.evaluate(`history.pushState(null, "", "/guide/receivers")`);
   await page.getByRole("navigation", { name: "Sections" }).getByRole("link", { name: "Oddities" }).click();
   await isAt(page, "Oddities");
   await page
@@ -162,6 +164,9 @@ test("the guide's own links lead within it, and Back to where they were followed
   await shownIn(page, "receiver.go").waitFor();
   await page.goBack();
   await isAt(page, "Oddities");
+  await page.getByRole("link", { name: "Event types", exact: true }).click();
+  await page.getByRole("link", { name: "invoice_sent" }).waitFor();
+  expect(await page.evaluate("scrollY")).toBe(0);
 });
 
 test("the guide is found among the actions and beside the code, and fits the narrowest window", async () => {
