@@ -1,9 +1,11 @@
+import { setTimeout } from "node:timers/promises";
 import { StartError } from "@posthaste/runtime";
 import { Kysely, sql } from "kysely";
 import {
   DEFAULT_MIGRATION_LOCK_TABLE,
   DEFAULT_MIGRATION_TABLE,
   type Migration,
+  type MigrationResult,
   Migrator,
 } from "kysely/migration";
 import type { Seam } from "./dialect/seam.ts";
@@ -81,12 +83,31 @@ export class ForeignTables extends StartError {
   }
 }
 
+/** Transactions have used a table that a migration alters, for longer than it waits. */
+export class TableInUse extends StartError {
+  override readonly name = "TableInUse";
+
+  constructor(migration: Pick<MigrationResult, "migrationName"> | undefined) {
+    super(
+      `the migration ${migration?.migrationName} found its table in use ${TRIES_MAX} times: end the ` +
+        "transactions that are open for long, such as a backup's (SHOW PROCESSLIST shows them), and migrate again",
+    );
+  }
+}
+
+/**
+ * How often a migration is tried that finds its table in use, and the pause between two tries, in
+ * milliseconds, in which those who had to wait behind it go on. With its waits, it gives up after two minutes.
+ */
+const TRIES_MAX = 12;
+const PAUSE_MS = 5_000;
+
 /**
  * Applies the pending migrations. Several processes may call this at once: they take turns under a lock, and
  * all except the first find nothing to do.
  *
  * @returns the names of the applied migrations
- * @throws UnknownMigrations, ForeignTables
+ * @throws UnknownMigrations, ForeignTables, TableInUse
  */
 export async function migrate(store: Store): Promise<readonly string[]> {
   const { migrationDialect } = store.seam;
@@ -94,9 +115,17 @@ export async function migrate(store: Store): Promise<readonly string[]> {
   const db = separate ?? store.db;
   try {
     await appliedMigrations(db);
-    const { error, results = [] } = await migratorOf(store, db).migrateToLatest();
-    if (error !== undefined) throw new Error("the database could not be migrated", { cause: error });
-    return results.filter((result) => result.status === "Success").map((result) => result.migrationName);
+    const migrator = migratorOf(store, db);
+    const applied: string[] = [];
+    for (let tries = 1; ; tries++) {
+      const { error, results = [] } = await migrator.migrateToLatest();
+      for (const { status, migrationName } of results) if (status === "Success") applied.push(migrationName);
+      if (error === undefined) return applied;
+      if (!store.seam.isLockTimeout(error))
+        throw new Error("the database could not be migrated", { cause: error });
+      if (tries === TRIES_MAX) throw new TableInUse(results.find(({ status }) => status === "Error"));
+      await setTimeout(PAUSE_MS);
+    }
   } finally {
     await separate?.destroy();
   }

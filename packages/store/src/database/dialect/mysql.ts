@@ -51,6 +51,13 @@ const SESSION = [
 ];
 
 /**
+ * How long a migration waits for those who use the table that it alters. Everybody's statements on it queue
+ * behind it, and those of services have three times as long.
+ */
+const TABLE_WAIT_S = 5;
+const MIGRATION_SESSION = [...SESSION, `set session lock_wait_timeout = ${TABLE_WAIT_S}`];
+
+/**
  * This collation ignores spaces at the end. MySQL and MariaDB have none in common that does not, and a change
  * would rebuild every table and index.
  */
@@ -60,7 +67,7 @@ const TABLE_END = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
 export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: Deadlines): Seam {
   const server = driverOptions(address);
   const refusedWrites = createRefusedWrites(refusesWrites);
-  const poolOf = (size: number, statementMs: number) =>
+  const poolOf = (size: number, statementMs: number, session: readonly string[]) =>
     createBoundedPool({
       driver: {
         ...server,
@@ -70,16 +77,16 @@ export function mysqlSeam(address: MysqlAddress, poolSize: number, deadlines: De
       },
       size,
       deadlines: { ...deadlines, statementMs },
-      session: SESSION,
+      session,
       onError: refusedWrites.note,
     });
-  const pool = poolOf(poolSize, deadlines.statementMs);
+  const pool = poolOf(poolSize, deadlines.statementMs, SESSION);
   return {
     name: "mysql",
     dialect: new BoundedMysqlDialect({ pool }),
     // Altering a large table takes minutes, and so does waiting for another process that alters it.
     migrationDialect: () =>
-      new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY) }),
+      new BoundedMysqlDialect({ pool: async () => poolOf(1, Number.POSITIVE_INFINITY, MIGRATION_SESSION) }),
     ping: pool.ping,
     checkWrites: refusedWrites.check,
     readClock: pool.readClock,
