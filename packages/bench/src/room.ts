@@ -37,7 +37,7 @@ export type RoomOptions = {
 /** Lifts the limits per token and per account, which would otherwise be what is measured. */
 const UNLIMITED = {
   POSTHASTE_RATE_PER_SECOND: "1000000",
-  POSTHASTE_ACCOUNT_AUDIT_MB_PER_DAY: "1000000",
+  POSTHASTE_ACCOUNT_CHANGES_MB_PER_DAY: "1000000",
   POSTHASTE_SUBSCRIPTIONS_MAX: "100000",
 };
 

@@ -11,17 +11,17 @@ export type DebtTerms = {
 };
 
 /** What accounts owe for the time for which they used something that others wait for, in milliseconds. */
-export type Debts = {
+export type Debts<Id = AccountId> = {
   /** Notes that a use has begun. Returns what to call, once, when it has ended. */
-  begin(id: AccountId): () => void;
+  begin(id: Id): () => void;
   /**
    * Charges the account for a use that took this long, or for what it took since the last charge and, before
    * that, `beforeMs`. Returns what was charged.
    */
-  charge(id: AccountId, ms: number, beforeMs?: number): number;
-  inProgress(id: AccountId): number;
+  charge(id: Id, ms: number, beforeMs?: number): number;
+  inProgress(id: Id): number;
   /** Returns what the account owes, including for its uses in progress. */
-  of(id: AccountId): number;
+  of(id: Id): number;
 };
 
 /**
@@ -33,11 +33,14 @@ export type Debts = {
  *
  * @param now milliseconds of a monotonic clock
  */
-export function createDebts({ freeMs, debtMsMax, repaidIn }: DebtTerms, now: () => number): Debts {
+export function createDebts<Id = AccountId>(
+  { freeMs, debtMsMax, repaidIn }: DebtTerms,
+  now: () => number,
+): Debts<Id> {
   /** When each account's uses in progress began. */
-  const begun = new Map<AccountId, Set<{ readonly at: number }>>();
+  const begun = new Map<Id, Set<{ readonly at: number }>>();
   /** When each account will have repaid what it owes for the uses that ended. */
-  const repaidAt = new Map<AccountId, number>();
+  const repaidAt = new Map<Id, number>();
 
   const chargeFor = (ms: number) => Math.max(0, ms - freeMs);
   /** Forgets accounts that owe nothing, beginning with those whose last charge was longest ago. */
@@ -47,7 +50,7 @@ export function createDebts({ freeMs, debtMsMax, repaidIn }: DebtTerms, now: () 
       repaidAt.delete(id);
     }
   };
-  const charge = (id: AccountId, ms: number, beforeMs = 0) => {
+  const charge = (id: Id, ms: number, beforeMs = 0) => {
     const nowMs = now();
     forget(nowMs);
     const chargeMs = chargeFor(beforeMs + ms) - chargeFor(beforeMs);

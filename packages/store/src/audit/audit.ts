@@ -23,6 +23,8 @@ export type AuditedChange = {
   /** The thing before and after. Only what differs is kept. Default: nothing was there. */
   readonly before?: AuditedFields;
   readonly after?: AuditedFields;
+  /** What the change stores besides its entry that stays for years, in bytes. Default: nothing to speak of. */
+  readonly storesBytes?: number;
   readonly now: number;
 };
 
@@ -44,7 +46,7 @@ const ENTRY_BYTES = 700;
 /** Enters changes, in the transaction that makes them. A change in which no field differs is left out. */
 export async function enter(tx: Tx, changes: readonly AuditedChange[]): Promise<void> {
   const rows = changes.flatMap((change) => {
-    const { by, accountId, subject, id, before = {}, after = {}, now } = change;
+    const { by, accountId, subject, id, before = {}, after = {}, storesBytes = 0, now } = change;
     const differing = differencesOf(before, after);
     if (differing === undefined) return [];
     const { actor } = by;
@@ -64,7 +66,7 @@ export async function enter(tx: Tx, changes: readonly AuditedChange[]): Promise<
       after_json: jsonOf(differing.after),
       created_at: now,
     };
-    by.noteEntered?.(ENTRY_BYTES + bytesOf(row.before_json) + bytesOf(row.after_json));
+    by.charge?.(ENTRY_BYTES + bytesOf(row.before_json) + bytesOf(row.after_json) + storesBytes);
     return [row];
   });
   await insertRows(tx, "audit_entries", rows, ({ before_json: before, after_json: after }) => {

@@ -8,8 +8,13 @@ export type By = {
    * `DELETE /api/Webhook/:id`, a command, or what Posthaste does by itself, such as `subscription_disabled`.
    */
   readonly action: string;
-  /** Told how many bytes a change adds to the log; also if its transaction is then rolled back. */
-  readonly noteEntered?: (bytes: number) => void;
+  /**
+   * Called before a change is entered, with how many bytes it stores for years; also if the transaction is
+   * then rolled back.
+   *
+   * @throws Refusal `too_many` if whoever makes it has stored too much
+   */
+  readonly charge?: (bytes: number) => void;
 };
 
 /** The token that makes a change, as of then: its name is kept when it is gone. */

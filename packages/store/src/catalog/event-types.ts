@@ -88,7 +88,8 @@ export async function createEventType(
       await requireRoom(tx, owner);
       const version = await addVersion(tx, owner, id, 1, input);
       const after = { version: 1, description: input.description };
-      await enter(tx, [{ by, accountId: ownerId(owner), subject: "event_type", id: code, after, now }]);
+      const entry = { accountId: ownerId(owner), subject: "event_type", id: code, after } as const;
+      await enter(tx, [{ by, ...entry, storesBytes: bytesOf(input), now }]);
       return { id, code, shared: owner === "shared", createdAt: now, archivedAt: null, ...version };
     });
   } catch (error) {
@@ -131,7 +132,8 @@ export async function updateEventType(
       .executeTakeFirstOrThrow();
     // What else a version changes is in the versions, which stay.
     const change = { before: { version: basedOn }, after: { version: version.version } };
-    await enter(tx, [{ by, accountId: ownerId(owner), subject: "event_type", id: code, ...change, now }]);
+    const entry = { accountId: ownerId(owner), subject: "event_type", id: code, ...change } as const;
+    await enter(tx, [{ by, ...entry, storesBytes: bytesOf(input), now }]);
     return version;
   });
 }

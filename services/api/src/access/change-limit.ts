@@ -1,72 +1,83 @@
-import { DAY_MS, Refusal } from "@posthaste/domain";
+import { createDebts, DAY_MS, Refusal } from "@posthaste/domain";
 import type { By, Principal } from "@posthaste/store";
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { TOKEN_SHARE } from "./places.ts";
 
 const MB = 1_000_000;
-const DAY_S = DAY_MS / 1_000;
+/** In which the default limit frees as much as a change takes. */
+const RETRY_AFTER_MS_MIN = 1_000;
 
 /**
- * Begins a change, which will be entered in the audit log.
+ * Counts what a change of a token stores.
  *
- * @returns counts the bytes that it enters
+ * @param change.stops whether it only stops something: it counts, but is never refused
  * @throws Refusal `too_many`, with the time to wait
  */
 export type ChangeLimit = (
-  principal: Pick<Principal, "accountId" | "tokenId" | "scopes">,
-) => Promise<(bytes: number) => void>;
+  token: Pick<Principal, "accountId" | "tokenId" | "scopes">,
+  change: { readonly bytes: number; readonly stops: boolean },
+) => void;
 
 /**
- * Limits what the changes of each account add to the audit log in a day, which keeps them for more than a
- * year. Bytes are counted, since entries differ a hundredfold in size. How many a change enters is known
- * afterwards, so those in flight when the limit is reached still end: some megabytes.
+ * Limits what the changes of each account store in a day: their entries in the audit log, which are kept for
+ * more than a year, and versions of event types. Bytes are counted, since changes differ a hundredfold in
+ * size. An account may store as much at once as in a day; then it has room again as time passes.
  *
- * One token may use three quarters. An owner whose script has run wild can thus still change something with
- * another token, such as the console's.
+ * One token may use three quarters, so that neither a portal session nor a script that has run wild keeps the
+ * account's other tokens from changing anything. What only stops something, such as a subscription or a
+ * recovery, is never refused: whoever has to end harm must be able to.
  *
  * Tokens with the scope `admin` are not limited: each page of a customer may have a portal link made, and who
  * may erase accounts need not fill the log to do harm.
- */
-export function createChangeLimit(mbPerDay: number): ChangeLimit {
-  const limitOf = (holder: "account" | "token", mb: number) => {
-    const limiter = new RateLimiterMemory({ points: mb * MB, duration: DAY_S });
-    const require = async (id: number) => {
-      try {
-        await limiter.consume(id, 0);
-      } catch (rejected) {
-        if (!(rejected instanceof RateLimiterRes)) throw rejected;
-        throw usedUp(holder, mb, rejected.msBeforeNext);
-      }
-    };
-    return { require, count: (id: number, bytes: number) => void limiter.penalty(id, bytes) };
-  };
-  const ofAccount = limitOf("account", mbPerDay);
-  const ofToken = limitOf("token", mbPerDay * TOKEN_SHARE);
-  return async ({ accountId, tokenId, scopes }) => {
-    if (scopes.includes("admin")) return () => {};
-    await ofAccount.require(accountId);
-    await ofToken.require(tokenId);
-    return (bytes) => {
-      ofAccount.count(accountId, bytes);
-      ofToken.count(tokenId, bytes);
-    };
-  };
-}
-
-/**
- * Returns a token as the one who makes the changes of a call, for the audit log.
  *
- * @throws Refusal `too_many` if its account has filled its part of the log
+ * @param now milliseconds of a monotonic clock
  */
-export async function byToken(begin: ChangeLimit, token: Principal, action: string): Promise<By> {
-  const { tokenId, accountId, name, hint } = token;
-  return { actor: { tokenId, accountId, name, hint }, action, noteEntered: await begin(token) };
+export function createChangeLimit(mbPerDay: number, now = () => performance.now()): ChangeLimit {
+  const ofAccount = createPart("account", mbPerDay, now);
+  const ofToken = createPart("token", mbPerDay * TOKEN_SHARE, now);
+  return ({ accountId, tokenId, scopes }, { bytes, stops }) => {
+    if (scopes.includes("admin")) return;
+    if (!stops) {
+      ofAccount.requireRoom(accountId);
+      ofToken.requireRoom(tokenId);
+    }
+    ofAccount.add(accountId, bytes);
+    ofToken.add(tokenId, bytes);
+  };
 }
 
-function usedUp(holder: "account" | "token", mb: number, retryAfterMs: number): Refusal {
-  return new Refusal(
-    "too_many",
-    `the changes of this ${holder} have filled ${mb} MB of the audit log within a day, its maximum; wait, change less often, or ask the operator for a higher limit`,
-    { reason: "CHANGES_FULL", metadata: { holder, limit: String(mb) }, retryAfterMs },
-  );
+/** Who changes something may store `mbPerDay`: each byte costs a part of a day, and at most a day is owed. */
+function createPart(holder: "account" | "token", mbPerDay: number, now: () => number) {
+  // What is added beyond the limit by a large change is forgiven: nobody waits for more than a day.
+  const debts = createDebts<number>({ freeMs: 0, debtMsMax: 2 * DAY_MS, repaidIn: 1 }, now);
+  const msPerByte = DAY_MS / (mbPerDay * MB);
+  return {
+    requireRoom(id: number): void {
+      const waitMs = debts.of(id) - DAY_MS;
+      if (waitMs < 0) return;
+      throw new Refusal(
+        "too_many",
+        `the changes of this ${holder} have stored ${mbPerDay} MB within a day, its maximum; wait, change less often, or ask the operator for a higher limit`,
+        {
+          reason: "CHANGES_FULL",
+          metadata: { holder, limit: String(mbPerDay) },
+          retryAfterMs: Math.max(RETRY_AFTER_MS_MIN, Math.ceil(waitMs)),
+        },
+      );
+    },
+    add: (id: number, bytes: number) => void debts.charge(id, bytes * msPerByte),
+  };
+}
+
+/** Returns a token as the one who makes the changes of a call, for the audit log. */
+export function byToken(
+  limit: ChangeLimit,
+  token: Principal,
+  { action, stops }: { readonly action: string; readonly stops: boolean },
+): By {
+  const { tokenId, accountId, name, hint } = token;
+  return {
+    actor: { tokenId, accountId, name, hint },
+    action,
+    charge: (bytes) => limit(token, { bytes, stops }),
+  };
 }

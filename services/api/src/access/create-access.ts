@@ -48,7 +48,7 @@ export function createAccess(
       ofAccount: limits.accountRequestsMax,
       retryAfterMs: BUSY_RETRY_AFTER_MS,
     }),
-    changeLimit: createChangeLimit(limits.accountAuditMbPerDay),
+    changeLimit: createChangeLimit(limits.accountChangesMbPerDay),
     lastCallers: createLastCallers(),
     loopTurns: createLoopTurns(loopTurns),
     bodyRoom: createBodyRoom(limits.bodiesBytesMax, BUSY_RETRY_AFTER_MS),

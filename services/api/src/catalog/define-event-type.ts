@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { JsonObject } from "@bufbuild/protobuf";
 import {
   EVENT_TYPES,
@@ -87,7 +88,7 @@ export async function defineEventType(
 }
 
 /**
- * Stores a new version of an event type; undefined fields keep their values.
+ * Stores a new version of an event type; undefined fields keep their values. If none differs, there is none.
  *
  * @throws Refusal
  */
@@ -123,6 +124,7 @@ export async function redefineEventType(
       keys: wanted.keys ?? before.keys,
       schemaBefore: isCompared ? before.schemaJson : undefined,
     });
+    if (isSame(texts, before)) return [entry, before];
     const { id, version: basedOn } = stored;
     if (wanted.validateOnly) {
       await checkEventType(store, { owner, code: wanted.code, type: stored, ...texts });
@@ -211,6 +213,11 @@ async function checkTexts(
   requireBytes(sampleJson, "sample_json", SAMPLE_BYTES_MAX);
   await threads.define(token.accountId, { schemaJson, sampleJson, schemaBefore });
   return { description, schemaJson, sampleJson, keys };
+}
+
+function isSame(texts: Omit<CatalogTexts, "version" | "storedAt">, before: CatalogTexts): boolean {
+  const { description, schemaJson, sampleJson, keys } = before;
+  return isDeepStrictEqual(texts, { description, schemaJson, sampleJson, keys });
 }
 
 function requireBytes(text: string, field: string, bytesMax: number): void {

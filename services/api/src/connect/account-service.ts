@@ -48,7 +48,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
 
     async createAccount(request, context) {
       const name = plainText(request.name, "name", NAME_CHARS_MAX);
-      const account = await createAccount(store, { name, now: now(), by: await byOf(context) });
+      const account = await createAccount(store, { name, now: now(), by: byOf(context) });
       return { account: accountTo(account) };
     },
 
@@ -62,7 +62,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
         id: accountId as AccountId,
         lane: laneFrom(lane),
         now: now(),
-        by: await byOf(context),
+        by: byOf(context),
       });
       if (account === undefined) throw noAccount(accountId);
       return { account: accountTo(account) };
@@ -77,7 +77,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
         scopes: SCOPES.filter((scope) => request.scopes.includes(scope)),
         expiresAt: request.expiresAt === undefined ? null : pointInTime(request.expiresAt, "expires_at"),
         now: now(),
-        by: await byOf(context),
+        by: byOf(context),
       });
       return { token: tokenTo(token), secret };
     },
@@ -95,7 +95,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
       const token = await revokeToken(store, {
         id: request.id as TokenId,
         now: now(),
-        by: await byOf(context),
+        by: byOf(context),
       });
       if (token === undefined)
         throw new Refusal("not_found", `there is no token ${request.id}`, { field: "id" });
@@ -104,7 +104,7 @@ export function accountService(parts: AccountParts): ServiceImpl<typeof AccountS
 
     async createPortalLink(request, context) {
       await requireAccount(request.accountId as AccountId);
-      return await createLink(parts, request, await byOf(context));
+      return await createLink(parts, request, byOf(context));
     },
   };
 }
@@ -126,7 +126,7 @@ function erasureCalls({
   };
   return {
     async eraseAccount(request, context) {
-      return await erase({ accountId: request.accountId as AccountId, key: null, by: await byOf(context) });
+      return await erase({ accountId: request.accountId as AccountId, key: null, by: byOf(context) });
     },
 
     async eraseEvents({ accountId, pointer, value }, context) {
@@ -134,7 +134,7 @@ function erasureCalls({
       return await erase({
         accountId: accountId as AccountId,
         key: { pointer, value },
-        by: await byOf(context),
+        by: byOf(context),
       });
     },
 

@@ -50,15 +50,18 @@ export function callerOf(context: HandlerContext): Caller {
   return callerIn(context.values);
 }
 
+/** For {@link byOf}: the call only stops something. */
+export const STOPS = { stops: true };
+
 /**
- * Returns who makes the changes of a call, for the audit log.
+ * Returns who makes the changes of a call, for the audit log, and who is charged for them.
  *
- * @throws Refusal `too_many` if the account has filled its part of the log
+ * @param options.stops whether the call only stops something; see `change-limit.ts`
  */
-export async function byOf(context: HandlerContext): Promise<By> {
+export function byOf(context: HandlerContext, { stops = false } = {}): By {
   const changeLimit = context.values.get(CHANGE_LIMIT);
   if (changeLimit === undefined) throw new Error("this call was not authorized");
-  return await byToken(changeLimit, callerOf(context).token, actionOf(context.method));
+  return byToken(changeLimit, callerOf(context).token, { action: actionOf(context.method), stops });
 }
 
 /** Returns what the audit log calls a method: its full name. */

@@ -16,7 +16,7 @@ import {
 import { plannedAttempts } from "../deliveries/planned-attempts.ts";
 import { watchDeliveries } from "../deliveries/watch-deliveries.ts";
 import type { Deps } from "../deps.ts";
-import { byOf, callerOf } from "./call-values.ts";
+import { byOf, callerOf, STOPS } from "./call-values.ts";
 import { attemptTo, changeTo, deliveryTo } from "./convert.ts";
 import { deliveryFilterFrom, traitsFrom } from "./delivery-filters.ts";
 import { eventCalls } from "./event-calls.ts";
@@ -110,10 +110,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
     async retryDelivery(request, context) {
       const { accountId, token } = callerOf(context);
       const id = request.id as DeliveryId;
-      const retry = found(
-        await requestRetry(store, { accountId, id, now: now(), by: await byOf(context) }),
-        id,
-      );
+      const retry = found(await requestRetry(store, { accountId, id, now: now(), by: byOf(context) }), id);
       const retryInTemporal = async () => {
         if (retry.requested) return (await retryNow(id)) === "held_by_operator";
         // The attempt is due since an earlier request, but an operator may hold it.
@@ -137,7 +134,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
     async resendDelivery(request, context) {
       const { accountId } = callerOf(context);
       const id = request.id as DeliveryId;
-      const by = await byOf(context);
+      const by = byOf(context);
       const { delivery, resent } = found(await resendDelivery(store, { accountId, id, now: now(), by }), id);
       if (resent) nudge();
       return { delivery: shown(context, delivery), resent };
@@ -151,7 +148,7 @@ function actionCalls(parts: DeliveryParts): ActionCalls {
         id,
         reason: "cancelled by its owner",
         now: now(),
-        by: await byOf(context),
+        by: byOf(context, STOPS),
       });
       const delivery = found(await getDelivery(store, { accountId, id }), id);
       if (delivery.state !== "cancelled") {

@@ -24,9 +24,10 @@ export function eventCalls({
     async getEvent(request, context) {
       const { accountId } = callerOf(context);
       const event = await eventNamed(store, accountId, request.id, "id");
-      const type = await catalog.find(accountId, event.eventType);
+      const { keys } = (await catalog.find(accountId, event.eventType)) ?? { keys: [] };
+      if (keys.length === 0) return eventTo(event, []);
       await turnOf(context)(event.data.byteLength);
-      const values = readKeyValues(Buffer.from(event.data).toString("utf8"), type?.keys ?? []);
+      const values = readKeyValues(Buffer.from(event.data).toString("utf8"), keys);
       return eventTo(event, await indexedValues(store, { accountId, id: event.id, values }));
     },
 

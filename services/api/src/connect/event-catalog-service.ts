@@ -44,7 +44,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const { code, description, schema = {}, sampleJson, shared, validateOnly } = request;
       const keys = request.keys.map(keyFrom);
       const texts = { description, schema, sampleJson, keys };
-      const wanted = { code, ...texts, shared, validateOnly, by: await byOf(context) };
+      const wanted = { code, ...texts, shared, validateOnly, by: byOf(context) };
       return { eventType: eventTypeTo(...(await defineEventType(editor, callerOf(context), wanted))) };
     },
 
@@ -52,12 +52,12 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
       const { code, description, schema, sampleJson, allowBreaking, validateOnly } = request;
       const keys = request.keys?.keys.map(keyFrom);
       const texts = { description, schema, sampleJson, keys };
-      const wanted = { code, ...texts, allowBreaking, validateOnly, by: await byOf(context) };
+      const wanted = { code, ...texts, allowBreaking, validateOnly, by: byOf(context) };
       return { eventType: eventTypeTo(...(await redefineEventType(editor, callerOf(context), wanted))) };
     },
 
     async archiveEventType({ code }, context) {
-      const retired = await retireEventType(editor, callerOf(context), { code, by: await byOf(context) });
+      const retired = await retireEventType(editor, callerOf(context), { code, by: byOf(context) });
       return { eventType: eventTypeTo(...retired) };
     },
 
@@ -68,7 +68,7 @@ export function eventCatalogService(editor: CatalogEditor): ServiceImpl<typeof E
     async setSchemaCheck(request, context) {
       const { accountId } = callerOf(context);
       const schemaCheck = schemaCheckFrom(request.schemaCheck);
-      await setSchemaCheck(store, { accountId, schemaCheck, now: now(), by: await byOf(context) });
+      await setSchemaCheck(store, { accountId, schemaCheck, now: now(), by: byOf(context) });
       catalog.schemaCheckChanged(accountId, schemaCheck);
       return { schemaCheck: schemaCheckTo(schemaCheck) };
     },

@@ -67,7 +67,7 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
       ratePerSecond: request.ratePerSecond === 0 ? RATE_PER_SECOND_DEFAULT : request.ratePerSecond,
       filter,
       now: at,
-      by: await byOf(context),
+      by: byOf(context),
     });
     nudge();
     return { recovery: recoveryTo(recovery, names) };
@@ -79,7 +79,8 @@ export function recoveryCalls(parts: RecoveryParts): RecoveryCalls {
   ) => {
     const id = request.id as RecoveryId;
     const { accountId, token } = callerOf(context);
-    const changed = await changeRecovery(store, { accountId, id, to, now: now(), by: await byOf(context) });
+    const by = byOf(context, { stops: to !== "running" });
+    const changed = await changeRecovery(store, { accountId, id, to, now: now(), by });
     const recovery = found(changed, id);
     await temporalWait(token.accountId, () => signalRecovery(id)).catch((error: unknown) => {
       log.error("recovery.signal_delayed", error, { recoveryId: id });

@@ -30,7 +30,7 @@ import {
   type SubscribeParts,
   subscribe,
 } from "../subscriptions/subscribe.ts";
-import { byOf, callerOf } from "./call-values.ts";
+import { byOf, callerOf, STOPS } from "./call-values.ts";
 import { acceptanceFrom, attemptTo, deliveryTo, healthTo, signingKeyTo, subscriptionTo } from "./convert.ts";
 import { sizedPage } from "./page.ts";
 
@@ -57,7 +57,7 @@ export function subscriptionService(
         headers: request.headers?.values ?? {},
         rate: rateFrom(request.rateLimit),
         concurrency: request.concurrency === 0 ? null : request.concurrency,
-        by: await byOf(context),
+        by: byOf(context),
         ...(acceptance === undefined ? {} : { acceptance }),
         ...(request.timeout === undefined ? {} : { timeoutMs: durationMs(request.timeout) }),
       });
@@ -99,7 +99,7 @@ export function subscriptionService(
           id: request.subscriptionId as SubscriptionId,
           eventType: request.eventType,
           json: request.dataJson,
-          by: await byOf(context),
+          by: byOf(context),
         },
         context.signal,
       );
@@ -138,7 +138,7 @@ function updateCall({
       id,
       unprovenHostMax: limits.unprovenHostMax,
       now: now(),
-      by: await byOf(context),
+      by: byOf(context),
       ...(targetUrl === undefined ? {} : { targetUrl: callableUrl(egressRules, targetUrl) }),
       ...(eventTypes.length === 0 ? {} : { eventTypes }),
       ...(secret === undefined ? {} : { credential: checkCredential(secret) }),
@@ -170,7 +170,7 @@ function signingKeyCalls({ store, now }: SubscribeParts): Calls<"rotateSecret" |
         id,
         overlapMs: request.overlap === undefined ? SIGNING_OVERLAP_MS : durationMs(request.overlap),
         now: now(),
-        by: await byOf(context),
+        by: byOf(context),
       });
       return { signingKey: signingKeyTo(found(signingKey, id)) };
     },
@@ -178,7 +178,7 @@ function signingKeyCalls({ store, now }: SubscribeParts): Calls<"rotateSecret" |
     async listSigningKeys(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const keys = await listSigningKeys(store, { accountId, id, now: now(), by: await byOf(context) });
+      const keys = await listSigningKeys(store, { accountId, id, now: now(), by: byOf(context) });
       return { signingKeys: found(keys, id).map(signingKeyTo) };
     },
   };
@@ -196,14 +196,14 @@ function lifecycleCalls({
     async pauseSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const paused = await pauseSubscription(store, { accountId, id, now: now(), by: await byOf(context) });
+      const paused = await pauseSubscription(store, { accountId, id, now: now(), by: byOf(context, STOPS) });
       return { subscription: subscriptionTo(found(paused, id)) };
     },
 
     async resumeSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      const resumed = await resumeSubscription(store, { accountId, id, now: now(), by: await byOf(context) });
+      const resumed = await resumeSubscription(store, { accountId, id, now: now(), by: byOf(context) });
       const subscription = subscriptionTo(found(resumed, id));
       nudge();
       return { subscription };
@@ -218,7 +218,7 @@ function lifecycleCalls({
     async deleteSubscription(request, context) {
       const id = request.id as SubscriptionId;
       const { accountId } = callerOf(context);
-      found(await endSubscription(store, { accountId, id, now: now(), by: await byOf(context) }), id);
+      found(await endSubscription(store, { accountId, id, now: now(), by: byOf(context, STOPS) }), id);
       return {};
     },
   };

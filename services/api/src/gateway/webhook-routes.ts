@@ -39,8 +39,10 @@ export type WebhookParts = SubscribeParts &
 export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
   const { store, now, changeLimit } = parts;
   const authorizedWith = authorization(parts);
-  const byOf = (request: FastifyRequest) =>
-    byToken(changeLimit, principalIn(request), `${request.method} ${request.routeOptions.url}`);
+  const byOf = (request: FastifyRequest, stops: boolean) => {
+    const action = `${request.method} ${request.routeOptions.url}`;
+    return byToken(changeLimit, principalIn(request), { action, stops });
+  };
 
   app.post(
     COLLECTION,
@@ -53,7 +55,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         eventTypes: [textField(fields, "event")],
         eventTypesField: "event",
         secret: textField(fields, "secret", ""),
-        by: await byOf(request),
+        by: byOf(request, false),
       });
       return await reply
         .code(201)
@@ -71,7 +73,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
       accountId,
       id,
       now: now(),
-      by: await byOf(request),
+      by: byOf(request, true),
     });
     if (ended === undefined) throw notFound(id);
     return {};
@@ -87,7 +89,7 @@ export function webhookRoutes(app: FastifyInstance, parts: WebhookParts): void {
         accountId,
         targetUrl,
         now: now(),
-        by: await byOf(request),
+        by: byOf(request, true),
       });
       if (!known) {
         throw new Refusal("not_found", "this account never had a subscription on this target_url", {

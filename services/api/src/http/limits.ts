@@ -8,8 +8,8 @@ export const LIMIT_SETTINGS = {
     1_000,
     { min: 1, max: 1_000_000 },
   ),
-  POSTHASTE_ACCOUNT_AUDIT_MB_PER_DAY: integer(
-    "Megabytes that the changes of one account may add to the audit log in a day, and three quarters of it those of one token; more are answered 429 with `Retry-After`, while reads and ingest go on. A change usually takes 1 to 2 KB, so an account may change 10,000 subscriptions several times. Tokens with the scope `admin` are not limited. Each process counts separately, and begins anew when it starts",
+  POSTHASTE_ACCOUNT_CHANGES_MB_PER_DAY: integer(
+    "Megabytes that the changes of one account may store in a day, in the audit log and as versions of event types, and three quarters of it those of one token; more are answered 429 with `Retry-After`, while reads, ingest and what only stops something go on. A change usually takes 1 to 2 KB, so an account may change 10,000 subscriptions several times. Tokens with the scope `admin` are not limited. Each process counts separately, and begins anew when it starts",
     100,
     { min: 1, max: 1_000_000 },
   ),
@@ -78,7 +78,7 @@ export const LIMIT_SETTINGS = {
 /** The limits of one API process. {@link LIMIT_SETTINGS} explains those that are not fixed. */
 export type Limits = Readonly<typeof FIXED_LIMITS> & {
   readonly ratePerSecond: number;
-  readonly accountAuditMbPerDay: number;
+  readonly accountChangesMbPerDay: number;
   readonly requestsMax: number;
   readonly accountRequestsMax: number;
   readonly publicRequestsMax: number;
@@ -145,7 +145,7 @@ export function limitsFrom(settings: Values<typeof LIMIT_SETTINGS>): Limits {
   return {
     ...FIXED_LIMITS,
     ratePerSecond: settings.POSTHASTE_RATE_PER_SECOND,
-    accountAuditMbPerDay: settings.POSTHASTE_ACCOUNT_AUDIT_MB_PER_DAY,
+    accountChangesMbPerDay: settings.POSTHASTE_ACCOUNT_CHANGES_MB_PER_DAY,
     requestsMax: settings.POSTHASTE_REQUESTS_MAX,
     accountRequestsMax: settings.POSTHASTE_ACCOUNT_REQUESTS_MAX,
     publicRequestsMax: settings.POSTHASTE_PUBLIC_REQUESTS_MAX,

@@ -11,7 +11,7 @@ const refusal = (reason: string, message: string) =>
 test("a customer reads what they cannot do, and nothing of scopes and tokens", () => {
   const missing = refusal("SCOPE_MISSING", "this token lacks the scope deliveries:read; use one that has it");
   expect(customerWordsOf(missing)).toBe("You have no access to this.");
-  const full = refusal("CHANGES_FULL", "the changes of this token have filled 75 MB of the audit log");
+  const full = refusal("CHANGES_FULL", "the changes of this token have stored 75 MB within a day");
   expect(customerWordsOf(full)).toBe("Too many changes within a day. Try again later.");
   const busy = refusal("RATE_LIMITED", "this token sent over 100 requests within 10 s");
   expect(customerWordsOf(busy)).toBe("Too many requests at once. Wait a moment, and try again.");

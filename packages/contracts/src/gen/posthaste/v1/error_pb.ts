@@ -252,7 +252,8 @@ export enum ErrorReason {
   RATE_LIMITED = 31,
 
   /**
-   * Changes have filled the megabytes of the audit log that `metadata.limit` allows in a day.
+   * Changes have stored the megabytes that `metadata.limit` allows in a day. What only stops something, such
+   * as a subscription, is never refused.
    * `metadata.holder` says whose: `token` or `account`.
    *
    * @generated from enum value: ERROR_REASON_CHANGES_FULL = 54;
