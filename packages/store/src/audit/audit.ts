@@ -23,7 +23,7 @@ export type AuditedChange = {
   /** The thing before and after. Only what differs is kept. Default: nothing was there. */
   readonly before?: AuditedFields;
   readonly after?: AuditedFields;
-  /** What the change stores besides its entry that stays for years, in bytes. Default: nothing to speak of. */
+  /** What the change stores for years besides its entry, in bytes. Default: nothing to speak of. */
   readonly storesBytes?: number;
   readonly now: number;
 };

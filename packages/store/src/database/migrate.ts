@@ -90,7 +90,7 @@ export class TableInUse extends StartError {
   constructor(migration: Pick<MigrationResult, "migrationName"> | undefined) {
     super(
       `the migration ${migration?.migrationName} found its table in use ${TRIES_MAX} times: end the ` +
-        "transactions that are open for long, such as a backup's (SHOW PROCESSLIST shows them), and migrate again",
+        "transactions that are open for long, such as a backup's (see SHOW PROCESSLIST), and migrate again",
     );
   }
 }
