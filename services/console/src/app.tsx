@@ -1,6 +1,6 @@
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useMemo, useSyncExternalStore } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useSyncExternalStore } from "react";
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import { ErrorBoundary } from "react-error-boundary";
 import { Router } from "wouter";
@@ -11,7 +11,6 @@ import { PORTAL_PATH } from "./session/portal-link.ts";
 import { ResumeSession } from "./session/resume-session.tsx";
 import { SessionContext } from "./session/session-context.tsx";
 import { currentStage, onStageChange, signOut } from "./session/session-store.ts";
-import { SignInPage } from "./session/sign-in-page.tsx";
 import { SignedOutPage } from "./session/signed-out-page.tsx";
 import type { SignedIn } from "./session/stage.ts";
 import { AwayBanner } from "./shell/away-banner.tsx";
@@ -19,6 +18,10 @@ import { PageBoundary } from "./shell/page-boundary.tsx";
 import { Shell } from "./shell/shell.tsx";
 import { useKeptFocus } from "./shell/use-kept-focus.ts";
 
+/** Loaded by who has no session: the parts of a form are a twentieth of the first load. */
+const SignInPage = lazy(async () => ({
+  default: (await import("./session/sign-in-page.tsx")).SignInPage,
+}));
 /** Loaded by who comes with a portal link. */
 const OpenLinkPage = lazy(async () => ({
   default: (await import("./session/open-link-page.tsx")).OpenLinkPage,
@@ -48,21 +51,32 @@ function Page() {
   switch (stage.kind) {
     case "opening":
       return (
-        <PageBoundary path={PORTAL_PATH}>
-          <Suspense fallback={<div aria-busy="true" />}>
-            <OpenLinkPage />
-          </Suspense>
-        </PageBoundary>
+        <Loaded path={PORTAL_PATH}>
+          <OpenLinkPage />
+        </Loaded>
       );
     case "asking":
       return <div aria-busy="true" />;
     case "resuming":
       return <ResumeSession key={stage.held.token} held={stage.held} />;
     case "signed out":
-      return stage.isPortal ? <SignedOutPage why={stage.why} /> : <SignInPage why={stage.why} />;
+      if (stage.isPortal) return <SignedOutPage why={stage.why} />;
+      return (
+        <Loaded path="/">
+          <SignInPage why={stage.why} />
+        </Loaded>
+      );
     case "signed in":
       return <Console key={stage.number} stage={stage} />;
   }
+}
+
+function Loaded({ path, children }: { path: string; children: ReactNode }) {
+  return (
+    <PageBoundary path={path}>
+      <Suspense fallback={<div aria-busy="true" />}>{children}</Suspense>
+    </PageBoundary>
+  );
 }
 
 function Console({ stage }: { stage: SignedIn }) {
