@@ -347,7 +347,8 @@ async function isCut(page: Page): Promise<boolean> {
 test("a window of 320 px has room for the targets of every table", async () => {
   const url = `${fixture.receiver.url}/webhooks/foxglove/ledger-north`;
   const id = await fixture.subscribe(url);
-  await fixture.deliveryOf(await fixture.ingest(), DeliveryState.SUCCEEDED);
+  const eventId = await fixture.ingest();
+  await fixture.deliveryOf(eventId, DeliveryState.SUCCEEDED);
   await fixture.stack.store.db
     .updateTable("subscriptions")
     .set({ failing_since: Date.now() - 60_000 })
@@ -374,6 +375,7 @@ test("a window of 320 px has room for the targets of every table", async () => {
     "/deliveries",
     "/search?q=ledger-north",
     "/event-types/invoice_sent",
+    `/events/${eventId}`,
   ]) {
     await look(path);
   }

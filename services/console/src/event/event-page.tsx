@@ -150,7 +150,7 @@ function Keys({ keys }: { keys: readonly EventKey[] }) {
 function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) {
   const subscriptions = useSubscriptions();
   return (
-    <table className={table.table}>
+    <table className={`${table.table} ${table.stacked}`}>
       <caption className="visually-hidden">Deliveries of this event, newest first</caption>
       <thead>
         <tr>
@@ -175,7 +175,7 @@ function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) {
             </td>
             <td className={table.wide}>
               <Link href={`/deliveries/${delivery.id}`} className={table.link}>
-                {targetName(subscriptions, delivery.subscriptionId)}
+                <span className={table.target}>{targetName(subscriptions, delivery.subscriptionId)}</span>
                 <span className="visually-hidden">, delivery {delivery.id}</span>
               </Link>
               {delivery.resendOf !== "" && <span className={styles.resend}>sent again</span>}

@@ -3,7 +3,7 @@ import { Button } from "react-aria-components/Button";
 import { Input } from "react-aria-components/Input";
 import { Label } from "react-aria-components/Label";
 import { TextField } from "react-aria-components/TextField";
-import { Link, useLocation, useSearch } from "wouter";
+import { useLocation, useSearch } from "wouter";
 import { Choice } from "../parts/choice.tsx";
 import controls from "../parts/controls.module.css";
 import { Card, PageHeader } from "../parts/layout.tsx";
@@ -34,9 +34,7 @@ export function AuditPage() {
     navigate(auditAddress({ ...filters, ...over }), { replace: isTyped });
   return (
     <>
-      <PageHeader title="Audit log" about="Every change of a call or a command, newest first.">
-        <Link href="/operator">All accounts</Link>
-      </PageHeader>
+      <PageHeader title="Audit log" about="Every change of a call or a command, newest first." />
       <search className={`${styles.inline} ${styles.filters}`} aria-label="Filter the audit log">
         <TextField
           className={controls.field}
