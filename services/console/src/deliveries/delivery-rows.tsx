@@ -52,14 +52,14 @@ function Row({ delivery, target }: { delivery: Delivery; target: string }) {
       <td>
         <DeliveryBadge delivery={delivery} />
       </td>
-      <td className={table.fill}>
+      <td>
         <Link
           href={`/deliveries/${id}`}
           className={table.link}
           // The link covers its row, and so do its words.
           title={createdAt === undefined ? target : `${target}\n${exactTime(timestampMs(createdAt))}`}
         >
-          {eventType}
+          <span className={table.name}>{eventType}</span>
           <span className="visually-hidden">, delivery {id}</span>
         </Link>
         {test && <span className={styles.test}>test</span>}
@@ -71,7 +71,9 @@ function Row({ delivery, target }: { delivery: Delivery; target: string }) {
       <td className={`${table.wide} ${table.muted} ${table.optional}`}>
         <span className={table.target}>{target}</span>
       </td>
-      <td className={table.optional}>{attempts}</td>
+      <td className={table.optional} data-label="Attempts">
+        {attempts}
+      </td>
       <td className={`${table.muted} ${table.optional}`}>{outcome}</td>
       <td className={`${table.muted} ${table.optional}`}>
         <Time at={createdAt} relative />

@@ -64,9 +64,9 @@ export function EventTypesPage() {
             <tbody>
               {shown.map(({ code, description, version, builtIn, shared }) => (
                 <tr key={code}>
-                  <td>
+                  <td className={table.fill}>
                     <Link href={`/event-types/${code}`} className={`${table.link} mono`}>
-                      {code}
+                      <span className={table.name}>{code}</span>
                     </Link>
                     <span className={`${table.below} ${styles.below}`}>{description}</span>
                   </td>

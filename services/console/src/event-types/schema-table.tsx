@@ -32,7 +32,7 @@ export function SchemaTable({ schema }: { schema: JsonObject }) {
             {rows.map(({ path, type, isRequired, about }) => (
               <tr key={path}>
                 <td>
-                  <span className="mono">{path}</span>
+                  <span className={`mono ${table.name}`}>{path}</span>
                   {isRequired && <span className={styles.required}>required</span>}
                   <span className={styles.type}>{type}</span>
                 </td>

@@ -51,7 +51,7 @@ function Versions({ code, latest }: { code: string; latest: number }) {
     <div className={styles.stack}>
       {error !== null && <ErrorNote error={error} />}
       <Card isFlush>
-        <table className={table.table}>
+        <table className={`${table.table} ${table.stacked}`}>
           <caption className="visually-hidden">Versions, the newest first</caption>
           <thead>
             <tr>
@@ -63,7 +63,7 @@ function Versions({ code, latest }: { code: string; latest: number }) {
           <tbody>
             {listed.map((version) => (
               <tr key={version}>
-                <td>
+                <td data-label="Version">
                   {version === 1 ? (
                     "1"
                   ) : (
@@ -75,10 +75,10 @@ function Versions({ code, latest }: { code: string; latest: number }) {
                     </Link>
                   )}
                 </td>
-                <td className={styles.changed}>
+                <td className={styles.changed} data-label="Changed">
                   <ChangedParts before={versions.get(version - 1)} after={versions.get(version)} />
                 </td>
-                <td>
+                <td data-label="Stored">
                   <Time at={versions.get(version)?.updatedAt} />
                 </td>
               </tr>

@@ -180,7 +180,9 @@ function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) {
               </Link>
               {delivery.resendOf !== "" && <span className={styles.resend}>sent again</span>}
             </td>
-            <td className={table.optional}>{delivery.attempts}</td>
+            <td className={table.optional} data-label="Attempts">
+              {delivery.attempts}
+            </td>
             <td className={`${table.muted} ${table.optional}`}>
               {answerOf(delivery.lastOutcome, delivery.lastStatus)}
             </td>

@@ -7,31 +7,27 @@ import { Time } from "../parts/time.tsx";
 /** Lists events, each with a link to its page. */
 export function EventRows({ events }: { events: readonly EventSummary[] }) {
   return (
-    <table className={table.table}>
+    <table className={`${table.table} ${table.stacked}`}>
       <caption className="visually-hidden">Events, newest first</caption>
       <thead>
         <tr>
           <th scope="col">Event type</th>
-          <th scope="col" className={table.optional}>
-            ID
-          </th>
-          <th scope="col" className={table.optional}>
-            Size
-          </th>
+          <th scope="col">ID</th>
+          <th scope="col">Size</th>
           <th scope="col">Accepted</th>
         </tr>
       </thead>
       <tbody>
         {events.map(({ id, eventType, dataBytes, createdAt }) => (
           <tr key={id}>
-            <td>
+            <td className={table.fill}>
               <Link href={`/events/${id}`} className={table.link}>
-                {eventType}
+                <span className={table.name}>{eventType}</span>
                 <span className="visually-hidden">, event {id}</span>
               </Link>
             </td>
-            <td className={`mono ${table.wide} ${table.muted} ${table.optional}`}>{id}</td>
-            <td className={`${table.muted} ${table.optional}`}>{sizeInWords(dataBytes)}</td>
+            <td className={`mono ${table.wide} ${table.muted}`}>{id}</td>
+            <td className={table.muted}>{sizeInWords(dataBytes)}</td>
             <td className={table.muted}>
               <Time at={createdAt} relative />
             </td>

@@ -42,27 +42,25 @@ export function AccountsPage() {
           {error !== null && <ErrorNote error={error} onRetry={() => void refetch()} />}
           {data === undefined && error === null && <Skeleton lines={6} />}
           {states.length > 0 && (
-            <div className={styles.scroll}>
-              <table className={`${table.table} ${table.stacked}`}>
-                <thead>
-                  <tr>
-                    {HEADS.map((name) => (
-                      <th key={name} scope="col">
-                        {name}
-                      </th>
-                    ))}
-                    <th scope="col">
-                      <span className="visually-hidden">Actions</span>
+            <table className={`${table.table} ${table.stacked}`}>
+              <thead>
+                <tr>
+                  {HEADS.map((name) => (
+                    <th key={name} scope="col">
+                      {name}
                     </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {states.map((state) => (
-                    <Row key={state.account?.id} state={state} />
                   ))}
-                </tbody>
-              </table>
-            </div>
+                  <th scope="col">
+                    <span className="visually-hidden">Actions</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {states.map((state) => (
+                  <Row key={state.account?.id} state={state} />
+                ))}
+              </tbody>
+            </table>
           )}
           <MoreButton pages={pages}>Show more</MoreButton>
         </Card>
@@ -71,7 +69,7 @@ export function AccountsPage() {
   );
 }
 
-const HEADS = ["Account", "Lane", "Failing", "Pending, parked", "Oldest pending", "Tokens", "Portal"];
+const HEADS = ["Account", "Lane", "Failing", "Pending", "Access"];
 
 function Row({ state }: { state: AccountState }) {
   const { account, subscriptions, failing, pending, parked, tokens, portalSessions, portalLinks } = state;
@@ -80,33 +78,43 @@ function Row({ state }: { state: AccountState }) {
     <tr>
       <td className={table.wide}>
         <Link href={`/operator/accounts/${account.id}`} className={table.link}>
-          {account.name} ({account.id})
+          <span className={table.target}>
+            {account.name} ({account.id})
+          </span>
         </Link>
       </td>
       <td data-label="Lane">{LANES[account.lane]}</td>
       <td data-label="Failing" className={failing > 0 ? styles.bad : undefined}>
         {countUpTo(failing)} of {countUpTo(subscriptions)}
         {state.failingSince !== undefined && (
-          <span className={table.below}>
+          <span className={table.second}>
             since <Time at={state.failingSince} relative />
           </span>
         )}
       </td>
-      <td data-label="Pending, parked">
-        {countUpTo(pending)}, {countUpTo(parked)}
+      <td data-label="Pending">
+        {countUpTo(pending)}, {countUpTo(parked)} parked
+        {state.oldestPendingAt !== undefined && (
+          <span className={table.second}>
+            oldest <Time at={state.oldestPendingAt} relative />
+          </span>
+        )}
       </td>
-      <td data-label="Oldest pending">
-        {state.oldestPendingAt === undefined ? "–" : <Time at={state.oldestPendingAt} relative />}
-      </td>
-      <td data-label="Tokens">{countUpTo(tokens)}</td>
-      <td data-label="Portal">
-        {countUpTo(portalSessions)} open, {countUpTo(portalLinks)} links
+      <td data-label="Access">
+        {counted(tokens, "token")}
+        <span className={table.second}>
+          portal: {countUpTo(portalSessions)} open, {counted(portalLinks, "link")}
+        </span>
       </td>
       <td className={table.action}>
         <SwitchButton to={account.id}>Act in it</SwitchButton>
       </td>
     </tr>
   );
+}
+
+function counted(count: number, one: string): string {
+  return `${countUpTo(count)} ${count === 1 ? one : `${one}s`}`;
 }
 
 function NewAccount() {

@@ -69,34 +69,31 @@ function Rows(props: {
 }) {
   const { failing, showsOwner, onChanged, onDialog } = props;
   return (
-    <div className={styles.scroll}>
-      <table className={`${table.table} ${table.stacked}`}>
-        <thead>
-          <tr>
-            <th scope="col">Target</th>
-            {showsOwner && <th scope="col">Account</th>}
-            <th scope="col">Since</th>
-            <th scope="col">Last answer</th>
-            <th scope="col">Waiting</th>
-            <th scope="col">Next attempt</th>
-            <th scope="col">
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {failing.map((one) => (
-            <Row
-              key={one.subscription?.id}
-              one={one}
-              showsOwner={showsOwner}
-              onChanged={onChanged}
-              onDialog={(isOpen) => onDialog(one, isOpen)}
-            />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <table className={`${table.table} ${table.stacked}`}>
+      <thead>
+        <tr>
+          <th scope="col">{showsOwner ? "Target and account" : "Target"}</th>
+          <th scope="col">Since</th>
+          <th scope="col">Last answer</th>
+          <th scope="col">Waiting</th>
+          <th scope="col">Next attempt</th>
+          <th scope="col">
+            <span className="visually-hidden">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {failing.map((one) => (
+          <Row
+            key={one.subscription?.id}
+            one={one}
+            showsOwner={showsOwner}
+            onChanged={onChanged}
+            onDialog={(isOpen) => onDialog(one, isOpen)}
+          />
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -116,17 +113,15 @@ function Row(props: {
         <span className={table.target} title={subscription.targetUrl}>
           {subscription.targetUrl}
         </span>
+        {showsOwner && (
+          <Link href={`/operator/accounts/${accountId}`} className={`${table.link} ${styles.owner}`}>
+            {accountName} ({accountId})
+          </Link>
+        )}
         <span className={styles.badge}>
           <SubscriptionBadge subscription={subscription} />
         </span>
       </td>
-      {showsOwner && (
-        <td data-label="Account">
-          <Link href={`/operator/accounts/${accountId}`} className={table.link}>
-            {accountName} ({accountId})
-          </Link>
-        </td>
-      )}
       <td data-label="Since">
         <Time at={subscription.failingSince} relative />
       </td>

@@ -45,24 +45,22 @@ export function Tokens({ accountId }: { accountId: number }) {
       {data === undefined && error === null && <Skeleton lines={3} />}
       {data !== undefined && tokens.length === 0 && <Empty title="No tokens yet" />}
       {tokens.length > 0 && (
-        <div className={styles.scroll}>
-          <table className={table.table}>
-            <thead>
-              <tr>
-                {["Name", "Begins with", "Scopes", "Expires", "State"].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {tokens.map((token) => (
-                <Row key={token.id} token={token} onRevoked={refresh} />
+        <table className={`${table.table} ${table.stacked}`}>
+          <thead>
+            <tr>
+              {["Name", "Scopes", "Expires", "State"].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
               ))}
-            </tbody>
-          </table>
-        </div>
+            </tr>
+          </thead>
+          <tbody>
+            {tokens.map((token) => (
+              <Row key={token.id} token={token} onRevoked={refresh} />
+            ))}
+          </tbody>
+        </table>
       )}
       {hasNextPage && (
         <p className={styles.more}>
@@ -82,10 +80,14 @@ function Row({ token, onRevoked }: { token: Token; onRevoked(): Promise<void> })
   const revoke = useMutation(AccountService.method.revokeToken);
   return (
     <tr>
-      <td>{token.name}</td>
-      <td className="mono">{token.hint}…</td>
-      <td className={styles.wrapped}>{token.scopes.join(", ")}</td>
-      <td>{token.expiresAt === undefined ? "never" : <Time at={token.expiresAt} />}</td>
+      <td className={table.fill}>
+        <span className={table.name}>{token.name}</span>
+        <span className={`${table.second} mono`}>{token.hint}…</span>
+      </td>
+      <td className={`${table.wide} ${styles.scopesOf}`} data-label="Scopes">
+        {token.scopes.join(", ")}
+      </td>
+      <td data-label="Expires">{token.expiresAt === undefined ? "never" : <Time at={token.expiresAt} />}</td>
       <td>
         {token.revokedAt === undefined ? (
           <ConfirmButton

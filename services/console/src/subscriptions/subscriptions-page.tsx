@@ -100,7 +100,9 @@ function Rows({ subscriptions }: { subscriptions: readonly Subscription[] }) {
                 <span className={styles.description}>{subscription.endedReason}</span>
               )}
             </td>
-            <td className={`${table.muted} ${table.optional}`}>{typesOf(subscription)}</td>
+            <td className={`${table.muted} ${table.optional}`}>
+              <span className={table.name}>{typesOf(subscription)}</span>
+            </td>
             <td className={`${table.muted} ${table.optional}`}>
               <Time
                 at={subscription.endedAt ?? subscription.failingSince ?? subscription.createdAt}
