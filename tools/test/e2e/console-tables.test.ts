@@ -106,5 +106,10 @@ test("the tables of an account hold long names in every window", async () => {
 }, 60_000);
 
 test("the tables of an operator hold long names in every window", async () => {
-  await expectRoom(t.stack.token, ["/operator", "/operator/accounts"]);
+  await expectRoom(t.stack.token, [
+    "/operator",
+    "/operator/accounts",
+    `/operator/accounts/${accountId}`,
+    `/operator/audit?account=${accountId}`,
+  ]);
 }, 60_000);

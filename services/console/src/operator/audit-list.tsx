@@ -40,7 +40,7 @@ export function AuditList(props: {
       {data === undefined && error === null && <Skeleton lines={5} />}
       {data !== undefined && entries.length === 0 && !pages.hasNextPage && <Empty title="No entries" />}
       {entries.length > 0 && (
-        <table className={`${table.table} ${styles.table}`}>
+        <table className={`${table.table} ${table.stacked} ${styles.table}`}>
           <thead>
             <tr>
               <th scope="col">When and who</th>
@@ -64,13 +64,13 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
   const { createdAt, actor, action, subject, subjectId, accountId } = entry;
   return (
     <tr>
-      <td>
+      <td className={table.fill}>
         <Time at={createdAt} />
         <span className={styles.who}>
           <Actor actor={actor} />
         </span>
       </td>
-      <td>
+      <td className={table.fill}>
         <Link href={auditAddress({ action })}>{actionName(action)}</Link>
         {isCount(entry) && " (only counted)"}
         <span className={styles.who}>
@@ -82,7 +82,7 @@ function Row({ entry, showsAccount }: { entry: AuditEntry; showsAccount: boolean
           )}
         </span>
       </td>
-      <td className={styles.cell}>
+      <td className={`${table.fill} ${styles.cell}`}>
         <dl className={styles.changes}>
           {changesOf(entry.beforeJson, entry.afterJson).map(({ field, before, after }) => (
             <div key={field}>
