@@ -62,6 +62,29 @@ test("ids lead to their pages, and a host to its subscriptions", async () => {
     .toEqual(["Subscriptions to such a URL"]);
 });
 
+test("the search box shows what was searched for, so that a typo can be corrected", async () => {
+  await t.subscribe(t.receiver.url);
+  const eventId = await t.ingest('{"InvoiceNumber":"INV-1045"}');
+  const { page } = await t.show({ token: t.account.token, path: "/search?q=INV-10450" });
+  const box = page.getByRole("searchbox", { name: "Search" });
+  await page.getByText("Results for “INV-10450”").waitFor();
+  await expect.poll(() => box.inputValue(), PATIENCE).toBe("INV-10450");
+  await page.keyboard.press("/");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.press("Enter");
+  await page.getByText("Results for “INV-1045”").waitFor();
+  await page.goBack();
+  await expect.poll(() => box.inputValue(), PATIENCE).toBe("INV-10450");
+  await page.goForward();
+  // A phone shows which event it is, too.
+  await page.setViewportSize({ width: 320, height: 740 });
+  await page.getByRole("cell", { name: eventId, exact: true }).waitFor();
+  await page.getByRole("link", { name: new RegExp(eventId) }).click();
+  await page.waitForURL(`**/events/${eventId}`);
+  await expect.poll(() => box.inputValue(), PATIENCE).toBe("");
+});
+
 test("events are listed by type, by idempotency key and by the value of a key, in an address to share", async () => {
   const { events } = t.account.client;
   const ingest = async (eventType: string, json: string, idempotencyKey = "") =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { destinationOf, withText } from "./destination.ts";
+import { destinationOf, searchAddress, searchedText, withText } from "./destination.ts";
 
 const ULID = "01jdq5w8z3n7k2v4x6y8b0c1d2";
 
@@ -11,6 +11,11 @@ test.each([
   ["https://a.example/?b=c", { kind: "search", address: "/search?q=https%3A%2F%2Fa.example%2F%3Fb%3Dc" }],
 ])("a search for %j leads to the right place", (text, destination) => {
   expect(destinationOf(text)).toEqual(destination);
+});
+
+test("an address says what it searches for", () => {
+  expect(searchedText(new URL(searchAddress("INV-1 & co"), "http://a.example").search)).toBe("INV-1 & co");
+  expect(searchedText("")).toBe("");
 });
 
 test("a search for nothing leads nowhere", () => {

@@ -1,6 +1,7 @@
 /** Where a search leads: to the page of an id, or to what is found. */
 export type Destination = { readonly kind: "page" | "search"; readonly address: string };
 
+export const SEARCH_PATH = "/search";
 /** A ULID: https://github.com/ulid/spec */
 const ULID = "[0-9a-hjkmnp-tv-z]{26}";
 const IDS: readonly (readonly [RegExp, (id: string) => string])[] = [
@@ -19,7 +20,12 @@ export function destinationOf(text: string): Destination | undefined {
 }
 
 export function searchAddress(text: string): string {
-  return `/search?${new URLSearchParams({ q: text })}`;
+  return `${SEARCH_PATH}?${new URLSearchParams({ q: text })}`;
+}
+
+/** Returns what the search page of an address searches for. */
+export function searchedText(query: string): string {
+  return (new URLSearchParams(query).get("q") ?? "").trim();
 }
 
 /** Returns the subscriptions whose URL or description has some text, whatever its case. */

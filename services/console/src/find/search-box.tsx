@@ -1,15 +1,23 @@
 import { Search } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { useLocation } from "wouter";
+import { useLocation, useSearch } from "wouter";
 import controls from "../parts/controls.module.css";
-import { destinationOf } from "./destination.ts";
+import { destinationOf, SEARCH_PATH, searchedText } from "./destination.ts";
 import styles from "./search-box.module.css";
 import { isTyping } from "./shortcuts.ts";
 
 /** Searches for an id, a value, an idempotency key or a URL. The key `/` leads to it. */
 export function SearchBox() {
-  const [text, setText] = useState("");
-  const [, navigate] = useLocation();
+  const [location, navigate] = useLocation();
+  const query = useSearch();
+  const searched = location === SEARCH_PATH ? searchedText(query) : "";
+  const [text, setText] = useState(searched);
+  // Shows what was searched for, so that it can be corrected. Another page keeps only what is being typed.
+  const [shown, setShown] = useState(searched);
+  if (shown !== searched) {
+    setShown(searched);
+    if (searched !== "" || text === shown) setText(searched);
+  }
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {

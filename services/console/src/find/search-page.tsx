@@ -12,7 +12,7 @@ import { whole } from "../parts/numbers.ts";
 import table from "../parts/table.module.css";
 import { TargetLink } from "../parts/target-link.tsx";
 import { useSession } from "../session/session-context.tsx";
-import { withText } from "./destination.ts";
+import { searchedText, withText } from "./destination.ts";
 import styles from "./search-page.module.css";
 
 const EVENTS_SHOWN_MAX = 20;
@@ -33,10 +33,14 @@ type Part = {
 
 /** Shows what a text is: the value of an event's key, an idempotency key, or a part of a target URL. */
 export function SearchPage() {
-  const text = (new URLSearchParams(useSearch()).get("q") ?? "").trim();
+  const text = searchedText(useSearch());
   return (
     <>
-      <PageHeader title="Search" name={`Search for ${text}`} about={`What “${text}” is.`} />
+      <PageHeader
+        title="Search"
+        name={text === "" ? "Search" : `Search for ${text}`}
+        about={text === "" ? undefined : `Results for “${text}”`}
+      />
       {text === "" ? <Nothing title="Nothing to search for" /> : <Found text={text} />}
     </>
   );
