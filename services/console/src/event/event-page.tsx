@@ -11,6 +11,7 @@ import { Link } from "wouter";
 import { targetName, useSubscriptions } from "../api/subscriptions.ts";
 import { useWatch } from "../api/use-watch.tsx";
 import { addressOf, NO_FILTERS } from "../deliveries/filters.ts";
+import { eventsAddress } from "../events/event-filters.ts";
 import { answerOf, DeliveryBadge } from "../parts/badge.tsx";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
@@ -88,34 +89,36 @@ export function EventPage({ id }: { id: string }) {
 function Snapshot({ event, traceId }: { event: GetEventResponse; traceId: string | undefined }) {
   return (
     <Card title="Snapshot">
-      <Facts
-        facts={[
-          [
-            "Event type",
-            <Link key="type" href={`/event-types/${event.eventType}`}>
-              {event.eventType}
-            </Link>,
-          ],
-          ["Accepted", <Time key="at" at={event.createdAt} />],
-          ...(event.idempotencyKey === ""
-            ? []
-            : [
-                [
-                  "Idempotency key",
-                  <Copied key="key" text={event.idempotencyKey} what="idempotency key" />,
-                ] as const,
-              ]),
-          ...(event.keys.length === 0 ? [] : [["Keys", <Keys key="keys" keys={event.keys} />] as const]),
-          ...(traceId === undefined
-            ? []
-            : [["Trace", <Copied key="trace" text={traceId} what="trace ID" />] as const]),
-        ]}
-      />
-      <TextBlock
-        label="As it was ingested"
-        text={event.dataJson}
-        download={{ bytes: new TextEncoder().encode(event.dataJson), name: `${event.id}.json` }}
-      />
+      <div className={styles.columns}>
+        <Facts
+          facts={[
+            [
+              "Event type",
+              <Link key="type" href={`/event-types/${event.eventType}`}>
+                {event.eventType}
+              </Link>,
+            ],
+            ["Accepted", <Time key="at" at={event.createdAt} />],
+            ...(event.idempotencyKey === ""
+              ? []
+              : [
+                  [
+                    "Idempotency key",
+                    <Copied key="key" text={event.idempotencyKey} what="idempotency key" />,
+                  ] as const,
+                ]),
+            ...(traceId === undefined
+              ? []
+              : [["Trace", <Copied key="trace" text={traceId} what="trace ID" />] as const]),
+          ]}
+        />
+        {event.keys.length > 0 && <Keys keys={event.keys} />}
+        <TextBlock
+          label="As it was ingested"
+          text={event.dataJson}
+          download={{ bytes: new TextEncoder().encode(event.dataJson), name: `${event.id}.json` }}
+        />
+      </div>
     </Card>
   );
 }
@@ -132,18 +135,29 @@ function Copied({ text, what }: { text: string; what: string }) {
 /** The values by which the search finds the event. */
 function Keys({ keys }: { keys: readonly EventKey[] }) {
   return (
-    <ul className={styles.keys}>
-      {keys.map(({ pointer, value, sensitive }) => (
-        <li key={pointer}>
-          <span className="mono">{pointer}</span>{" "}
-          {sensitive ? (
-            <span className={styles.sensitive}>sensitive</span>
-          ) : (
-            <span className="mono">{value}</span>
-          )}
-        </li>
-      ))}
-    </ul>
+    <div className={styles.keys}>
+      <h3>Keys</h3>
+      <dl>
+        {keys.map(({ pointer, value, sensitive }) => (
+          <div key={pointer}>
+            <dt className="mono">{pointer}</dt>
+            <dd>
+              {sensitive ? (
+                <span className={styles.sensitive}>sensitive</span>
+              ) : (
+                <Link
+                  href={eventsAddress({ keyValue: value })}
+                  className="mono"
+                  title="All events with this value"
+                >
+                  {value}
+                </Link>
+              )}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </div>
   );
 }
 
