@@ -1,4 +1,7 @@
 import { type AuditActor, AuditActorKind, type AuditEntry, AuditSubject } from "@posthaste/contracts/account";
+import { DAY_MS, MINUTE_MS } from "../parts/durations.ts";
+import { whole } from "../parts/numbers.ts";
+import { spelledMs, timeToSecond } from "../parts/times.ts";
 
 export const SUBJECTS = {
   [AuditSubject.UNSPECIFIED]: "Anything",
@@ -51,8 +54,8 @@ export function changesOf(beforeJson: string, afterJson: string): Change[] {
   const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return fields.map((field) => ({
     field,
-    ...(field in before ? { before: textOf(before[field]) } : {}),
-    ...(field in after ? { after: textOf(after[field]) } : {}),
+    ...(field in before ? { before: inWords(field, before[field]) } : {}),
+    ...(field in after ? { after: inWords(field, after[field]) } : {}),
   }));
 }
 
@@ -66,6 +69,27 @@ function fieldsIn(json: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+/** Fields that hold a time. */
+const TIME = /_at$|^since$|^until$/;
+
+/** Says a value without JSON, but in full: a length of time in minutes and hours only if it has no rest. */
+function inWords(field: string, value: unknown): string {
+  if (value === null) return "none";
+  if (typeof value === "string") return TIME.test(field) ? timeInWords(value) : value;
+  if (typeof value === "number" && field.endsWith("_ms")) {
+    return value % MINUTE_MS === 0 && value < 2 * DAY_MS ? spelledMs(value) : `${whole(value)} ms`;
+  }
+  // A customer's names and values may hold any sign, so only JSON tells them apart.
+  if (typeof value !== "object" || field === "metadata") return JSON.stringify(value);
+  if (Array.isArray(value)) return value.map((one) => inWords("", one)).join(", ");
+  const parts = Object.entries(value).map(([name, part]) => [name, inWords(name, part)] as const);
+  const said = parts.filter(([, words]) => words !== "").map(([name, words]) => `${name} ${words}`);
+  return said.length === 0 ? "none" : said.join("; ");
+}
+
+/** A recovery or replay that takes all there is begins with 1970. */
+function timeInWords(value: string): string {
+  const at = Date.parse(value);
+  if (Number.isNaN(at)) return value;
+  return at === 0 ? "the beginning" : timeToSecond(at);
 }
