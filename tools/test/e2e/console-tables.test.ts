@@ -67,6 +67,7 @@ const FAULTS = `[...document.querySelectorAll("main table:not(.visually-hidden *
     const px = cell.clientWidth;
     const least = text.includes("127.0.0.1") ? ${TARGET_PX_MIN} : ${TEXT_PX_MIN};
     if (text.length > ${SHORT_CHARS} && px > 0 && px < least) faults.push(px + " px for " + text);
+    if (cell.dataset.label !== undefined && cell.scrollWidth > px + 1) faults.push("cut: " + text);
     const { right } = cell.getBoundingClientRect();
     for (const part of cell.querySelectorAll("button, [class*=badge]"))
       if (part.getBoundingClientRect().right > right + 1) faults.push("cut: " + part.innerText);
