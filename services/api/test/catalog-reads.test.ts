@@ -67,8 +67,8 @@ describe.each(["sqlite", "mysql"] as const)("with %s", (database) => {
     await addTypes(t.accountId, 1);
     await ingest("parcel_0");
     const before = pagesRead;
-    const update = () => catalog("UpdateEventType", { code: "parcel_0", description: "It left." });
-    const answers = await Promise.all([update(), update(), update()]);
+    const update = (description: string) => catalog("UpdateEventType", { code: "parcel_0", description });
+    const answers = await Promise.all(["It left.", "It arrived.", "It is back."].map(update));
     expect(answers.map(({ body }) => body.eventType?.version).sort()).toEqual([2, 3, 4]);
     expect((await catalog("GetEventType", { code: "parcel_0" })).body.eventType.version).toBe(4);
     expect(pagesRead).toBe(before);

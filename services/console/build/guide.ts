@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import GithubSlugger from "github-slugger";
+import GithubSlugger, { slug } from "github-slugger";
 import { Marked, type Token, type Tokens } from "marked";
 import type { Plugin } from "vite";
 
@@ -27,17 +27,20 @@ export function guideSections(markdown: string): readonly GuideSection[] {
   const slugger = new GithubSlugger();
   // The heading of what is rendered, after which what can be scrolled is named.
   let heading = "";
+  // Of the rows in a section's own tables. Those of a chapter have numbers, which nothing leads to.
+  let rowIds: RowIds | undefined;
   const html = new Marked({
     renderer: {
       heading({ tokens, text, depth }) {
         heading = text;
+        rowIds = undefined;
         const inner = this.parser.parseInline(tokens);
         return `<h${depth} id="${slugger.slug(text)}" tabindex="-1">${inner}</h${depth}>\n`;
       },
       table(token) {
         return scroller(
           heading,
-          tableOf(token, (cell) => this.parser.parseInline(cell.tokens)),
+          tableOf(token, { inner: (cell) => this.parser.parseInline(cell.tokens), rowIds }),
         );
       },
       code({ text }) {
@@ -55,8 +58,10 @@ export function guideSections(markdown: string): readonly GuideSection[] {
     },
   });
   return sectionsOf(html.lexer(markdown.replace(FOR_THE_REPOSITORY, ""))).map(({ title, tokens }) => {
+    const id = slugger.slug(title);
     heading = title;
-    return { id: slugger.slug(title), title, html: html.parser(tokens) };
+    rowIds = createRowIds(id);
+    return { id, title, html: html.parser(tokens) };
   });
 }
 
@@ -75,13 +80,39 @@ function scroller(name: string, html: string): string {
   return `<section tabindex="0" aria-label="${escaped(name)}">${html}</section>\n`;
 }
 
-function tableOf({ header, rows }: Tokens.Table, inner: (cell: Tokens.TableCell) => string): string {
+type RowIds = (text: string) => readonly string[];
+
+/** Returns what names a row after each part of its first cell, such as `answers-301`, unless one is taken. */
+function createRowIds(section: string): RowIds {
+  const taken = new Set<string>();
+  return (text) => {
+    const ids = text.split(", ").map((part) => `${section}-${slug(part)}`);
+    const free = ids.filter((id) => !taken.has(id));
+    for (const id of free) taken.add(id);
+    return free;
+  };
+}
+
+function tableOf(
+  { header, rows }: Tokens.Table,
+  { inner, rowIds }: { inner(cell: Tokens.TableCell): string; rowIds: RowIds | undefined },
+): string {
   const row = (cells: readonly string[]) => `<tr>${cells.join("")}</tr>`;
   // Some columns need no name, and an empty header has none to tell.
   const names = header.map((cell) =>
     cell.text === "" ? "<td></td>" : `<th scope="col">${inner(cell)}</th>`,
   );
-  const body = rows.map((cells) => row(cells.map((cell) => `<td>${inner(cell)}</td>`)));
+  const body = rows.map((cells) =>
+    row(
+      cells.map((cell, column) => {
+        const ids = column === 0 ? (rowIds?.(cell.text) ?? []) : [];
+        const anchors = ids.map((id) => `<span id="${id}" tabindex="-1"></span>`).join("");
+        // In a narrow window the cells of a row stand below each other, each after its column's name.
+        const label = column === 0 ? "" : ` data-label="${escaped(header[column]?.text ?? "")}"`;
+        return `<td${label}>${anchors}${inner(cell)}</td>`;
+      }),
+    ),
+  );
   return `<table><thead>${row(names)}</thead><tbody>${body.join("")}</tbody></table>`;
 }
 

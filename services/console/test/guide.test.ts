@@ -22,6 +22,31 @@ test("every section that the console leads to is in the guide", () => {
   expect(guideAddress("answers")).toBe("/guide/receivers#answers");
 });
 
+test("a hint leads to the row that applies, if there is one", () => {
+  const outcomes = Object.values(Outcome).filter((value) => typeof value === "number") as Outcome[];
+  const answered = [Outcome.STATUS, Outcome.REDIRECT, Outcome.GONE, Outcome.ACCEPTED];
+  const page = {
+    responseHeaders: [
+      { name: "content-type", value: "text/html", $typeName: "posthaste.v1.Header" as const },
+    ],
+    responseBody: new TextEncoder().encode("<!doctype html>"),
+  };
+  const hints = outcomes.flatMap((outcome) => {
+    const statuses = answered.includes(outcome) ? Array.from({ length: 500 }, (_, i) => i + 100) : [0];
+    return statuses.flatMap((status) => [
+      hintFor(attempt(outcome, status)) ?? [],
+      hintFor({ ...attempt(outcome, status), ...page }) ?? [],
+    ]);
+  });
+  const led = new Set(hints.flat().map(({ section, row }) => guideAddress(section, row).split("#")[1]));
+  expect([...led].filter((id) => !ids.includes(id))).toEqual([]);
+  for (const id of ["answers-503", "answers-301", "answers-another-2xx", "connections-tls-error"])
+    expect(led).toContain(id);
+  // All rows of answers, and the kinds of connections.
+  expect(led.size).toBeGreaterThan(34);
+  expect(hintFor(attempt(Outcome.STATUS, 418))).toMatchObject({ section: "answers", row: undefined });
+});
+
 test("every status with a hint of its own has a row in the section on answers", () => {
   const statuses = Array.from({ length: 500 }, (_, i) => i + 100);
   const hints = statuses.map((status) => hintFor(attempt(Outcome.STATUS, status))?.text ?? "");
@@ -57,7 +82,8 @@ test("tables and code can be scrolled by the keyboard, and are named after their
   const [table, code] = section?.html.match(/<section.*?<\/section>/gs) ?? [];
   expect(table).toBe(
     '<section tabindex="0" aria-label="A &amp; B"><table><thead><tr><td></td><th scope="col">b</th></tr>' +
-      "</thead><tbody><tr><td>1</td><td><code>&lt;2&gt;</code></td></tr></tbody></table></section>",
+      '</thead><tbody><tr><td><span id="a--b-1" tabindex="-1"></span>1</td>' +
+      '<td data-label="b"><code>&lt;2&gt;</code></td></tr></tbody></table></section>',
   );
   expect(code).toBe('<section tabindex="0" aria-label="C"><pre>&lt;d&gt;</pre></section>');
 });

@@ -90,14 +90,14 @@ export class TableInUse extends StartError {
   constructor(migration: Pick<MigrationResult, "migrationName"> | undefined) {
     super(
       `the migration ${migration?.migrationName} found its table in use ${TRIES_MAX} times: end the ` +
-        "transactions that are open for long, such as a backup's (see SHOW PROCESSLIST), and migrate again",
+        "transactions that are open for long, such as a backup's (see SHOW PROCESSLIST) and migrate again",
     );
   }
 }
 
 /**
  * How often a migration is tried that finds its table in use, and the pause between two tries, in
- * milliseconds, in which those who had to wait behind it go on. With its waits, it gives up after two minutes.
+ * milliseconds, in which those who had to wait behind it go on. With its waits, it gives up in two minutes.
  */
 const TRIES_MAX = 12;
 const PAUSE_MS = 5_000;

@@ -24,6 +24,7 @@ function attempt(
   };
 }
 
+const lastTextOf = (...args: Parameters<typeof attempt>) => hintFor(attempt(...args), true)?.text;
 const textOf = (...args: Parameters<typeof attempt>) => hintFor(attempt(...args))?.text;
 const HTML = { headers: { "content-type": "text/html; charset=utf-8" }, body: "\n<!DOCTYPE html><title>" };
 
@@ -111,7 +112,7 @@ describe("an attempt without an answer", () => {
       /no connection .* within 15 s\. .*firewall/,
     );
     const byProxy = "the outbound proxy opened no tunnel within 1500 ms";
-    expect(textOf(Outcome.TIMEOUT, { detail: byProxy })).toMatch(/operator's outbound proxy/);
+    expect(textOf(Outcome.TIMEOUT, { detail: byProxy })).toMatch(/sender's outbound proxy/);
   });
 
   test.each([
@@ -121,7 +122,7 @@ describe("an attempt without an answer", () => {
     [Outcome.DNS, "ENODATA", /has no address/],
     [Outcome.DNS, "EAI_AGAIN", /gave no answer, which may pass/],
     [Outcome.UNREACHABLE, "EHOSTUNREACH", /No way in the network/],
-    [Outcome.UNREACHABLE, "PROXY_403", /operator's outbound proxy/],
+    [Outcome.UNREACHABLE, "PROXY_403", /sender's outbound proxy/],
     [Outcome.INVALID_RESPONSE, "HPE_INVALID_CONSTANT", /not valid HTTP\/1\.1/],
     [Outcome.INVALID_RESPONSE, "UND_ERR_HEADERS_OVERFLOW", /at most 200 headers of 16 KiB/],
     [Outcome.BLOCKED, "port 25 is not allowed", /may not reach the URL's port/],
@@ -144,4 +145,18 @@ describe("an attempt without an answer", () => {
   ])("with outcome %i and %s says what to do", (outcome, detail, words) => {
     expect(textOf(outcome, { detail })).toMatch(words);
   });
+});
+
+test("the hint of an attempt that none follows speaks of no next one", () => {
+  const retryAfter = { headers: { "retry-after": "60" } };
+  expect(textOf(Outcome.STATUS, { status: 503 })).toMatch(/next attempt follows the schedule/);
+  expect(textOf(Outcome.STATUS, { status: 429, ...retryAfter })).toMatch(/asked to wait/);
+  expect(lastTextOf(Outcome.STATUS, { status: 503, ...retryAfter })).toMatch(
+    /Send the event again once it is/,
+  );
+  for (const outcome of OUTCOMES) {
+    for (let status = 100; status < 600; status++) {
+      expect(lastTextOf(outcome, { status, ...retryAfter }) ?? "").not.toMatch(/next attempt|asked to wait/);
+    }
+  }
 });

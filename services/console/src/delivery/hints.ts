@@ -7,6 +7,8 @@ export type Hint = {
   readonly text: string;
   /** The section of the receivers guide that says more. */
   readonly section: HintSection;
+  /** What the row of the section's table begins with that applies. Undefined: none does. */
+  readonly row: string | undefined;
 };
 
 type HintSection = Extract<GuideSectionId, "answers" | "connections">;
@@ -17,7 +19,7 @@ export type HintedAttempt = Pick<
   "outcome" | "status" | "address" | "detail" | "responseHeaders" | "responseBody"
 >;
 
-type HintOf = (attempt: HintedAttempt) => string | undefined;
+type HintOf = (attempt: HintedAttempt, isLast: boolean) => string | undefined;
 const HINTS = {
   [Outcome.UNSPECIFIED]: ["answers", () => undefined],
   [Outcome.ACCEPTED]: ["answers", acceptedHint],
@@ -49,11 +51,38 @@ const HINTS = {
   [Outcome.BLOCKED]: ["connections", blockedHint],
 } as const satisfies Record<Outcome, readonly [HintSection, HintOf]>;
 
-/** Returns the hint for an attempt; undefined if there is nothing to say, as for most accepted ones. */
-export function hintFor(attempt: HintedAttempt): Hint | undefined {
+/**
+ * Returns the hint for an attempt; undefined if there is nothing to say, as for most accepted ones.
+ *
+ * @param isLast whether no attempt follows
+ */
+export function hintFor(attempt: HintedAttempt, isLast = false): Hint | undefined {
   const [section, hintOf] = HINTS[attempt.outcome];
-  const text = hintOf(attempt);
-  return text === undefined ? undefined : { text, section };
+  const text = hintOf(attempt, isLast);
+  return text === undefined ? undefined : { text, section, row: rowFor(attempt) };
+}
+
+/** By outcome, how the first of its rows in the section on connections begins. */
+const CONNECTION_ROWS: Partial<Record<Outcome, string>> = {
+  [Outcome.TIMEOUT]: "timed-out",
+  [Outcome.REFUSED]: "connection-refused",
+  [Outcome.RESET]: "connection-closed",
+  [Outcome.DNS]: "dns-lookup-failed",
+  [Outcome.TLS]: "tls-error",
+  [Outcome.UNREACHABLE]: "unreachable",
+  [Outcome.INVALID_RESPONSE]: "invalid-response",
+  [Outcome.BLOCKED]: "address-not-allowed",
+};
+/** The statuses with a row that have no hint of their own, and 410, whose outcome is another. */
+const OTHER_ROWS: ReadonlySet<number> = new Set([201, 202, 204, 301, 302, 303, 304, 307, 308, 410]);
+
+function rowFor(attempt: HintedAttempt): string | undefined {
+  const { outcome, status } = attempt;
+  if (outcome in CONNECTION_ROWS) return CONNECTION_ROWS[outcome];
+  if (isHtmlPage(attempt) && outcome === Outcome.ACCEPTED) return "an-html-page-with-200";
+  if (isHtmlPage(attempt) && status === 500) return "an-html-page-with-500";
+  if (status in BY_STATUS || OTHER_ROWS.has(status)) return `${status}`;
+  return status >= 200 && status <= 299 ? "another-2xx" : undefined;
 }
 
 function acceptedHint(attempt: HintedAttempt): string | undefined {
@@ -80,7 +109,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 /** The statuses after which a wait in the response is most often meant. It is honoured after every status. */
 const WAITING: ReadonlySet<number> = new Set([429, 503]);
 
-function statusHint(attempt: HintedAttempt): string {
+function statusHint(attempt: HintedAttempt, isLast: boolean): string {
   const { status } = attempt;
   if (status >= 200 && status <= 299) {
     return (
@@ -88,7 +117,10 @@ function statusHint(attempt: HintedAttempt): string {
       "set the subscription's accepted statuses to 200 to 299."
     );
   }
-  if (WAITING.has(status) && hasHeader(attempt, "retry-after")) {
+  if (status === 503 && isLast) {
+    return "The receiver, or a proxy in front of it, was not available. Send the event again once it is.";
+  }
+  if (WAITING.has(status) && !isLast && hasHeader(attempt, "retry-after")) {
     return (
       "The receiver asked to wait with a retry-after header. It is honoured if it is longer than the " +
       "schedule's wait, up to 24 hours."
@@ -122,7 +154,7 @@ function redirectHint(attempt: HintedAttempt): string {
 
 function timeoutHint({ address, detail }: HintedAttempt): string {
   if (detail.includes("proxy")) {
-    return "The operator's outbound proxy did not reach the receiver in time. Check that the receiver accepts connections from the internet.";
+    return "The sender's outbound proxy did not reach the receiver in time. Check that the receiver accepts connections from the internet.";
   }
   const ms = /within (\d+) ms/.exec(detail)?.[1];
   const within = ms === undefined ? "in time" : `within ${Number(ms) / 1_000} s`;
@@ -143,8 +175,8 @@ function dnsHint({ detail }: HintedAttempt): string {
 
 function unreachableHint({ detail }: HintedAttempt): string {
   return detail.startsWith("PROXY_")
-    ? "The operator's outbound proxy opened no connection to the receiver. Check that the receiver accepts connections from the internet; if it does, ask the operator."
-    : "No way in the network led to the receiver's address. Check the host's A and AAAA records; if it has only IPv6 addresses, ask the operator whether workers have IPv6.";
+    ? "The sender's outbound proxy opened no connection to the receiver. Check that the receiver accepts connections from the internet; if it does, ask the sender's operator."
+    : "No way in the network led to the receiver's address. Check the host's A and AAAA records; if it has only IPv6 addresses, ask the sender's operator whether workers have IPv6.";
 }
 
 const TOO_MUCH: ReadonlySet<string> = new Set([
@@ -161,8 +193,8 @@ function invalidResponseHint({ detail }: HintedAttempt): string {
 
 function blockedHint({ detail }: HintedAttempt): string {
   return detail.startsWith("port")
-    ? "Deliveries may not reach the URL's port, so this one is not tried again. Use port 443, or another one that the operator allows."
-    : "Deliveries may not reach this address, so this one is not tried again. Use an address on the public internet, or ask the operator to allow yours.";
+    ? "Deliveries may not reach the URL's port, so this one is not tried again. Use port 443, or another one that the sender's operator allows."
+    : "Deliveries may not reach this address, so this one is not tried again. Use an address on the public internet, or ask the sender's operator to allow yours.";
 }
 
 function hasHeader({ responseHeaders }: HintedAttempt, wanted: string): boolean {

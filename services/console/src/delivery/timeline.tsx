@@ -42,7 +42,12 @@ export function Timeline(props: {
       <ol className={styles.line}>
         {attempts.map((attempt) => (
           <li key={attempt.number} data-tone={toneOf(attempt)}>
-            <AttemptEntry attempt={attempt} body={body} isOpen={attempt.number === last} />
+            <AttemptEntry
+              attempt={attempt}
+              body={body}
+              isOpen={attempt.number === last}
+              isLast={attempt.number === last && planned.length === 0}
+            />
           </li>
         ))}
         {nonePlanned !== undefined && (
@@ -98,10 +103,13 @@ function AttemptEntry({
   attempt,
   body,
   isOpen,
+  isLast,
 }: {
   attempt: Attempt;
   body: string | undefined;
   isOpen: boolean;
+  /** No attempt follows. */
+  isLast: boolean;
 }) {
   return (
     <Disclosure className={styles.attempt} defaultExpanded={isOpen}>
@@ -142,7 +150,7 @@ function AttemptEntry({
               {attempt.address !== "" && <span className={styles.address}>from {attempt.address}</span>}
             </p>
             {attempt.detail !== "" && <p className={styles.detail}>{attempt.detail}</p>}
-            <Hint attempt={attempt} />
+            <Hint attempt={attempt} isLast={isLast} />
             {attempt.responseHeaders.length > 0 && (
               <Headers headers={attempt.responseHeaders} label="Response headers" />
             )}

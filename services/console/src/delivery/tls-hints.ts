@@ -13,12 +13,12 @@ const RULES: readonly Rule[] = [
   ],
   [
     /SELF_SIGNED_CERT/,
-    "The receiver's certificate comes from no public authority. Use one that does, or ask the operator to trust yours.",
+    "The receiver's certificate comes from no public authority. Use one that does, or ask the sender's operator to trust yours.",
   ],
   [
     /^UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/,
     "The receiver's certificate leads to no authority that is known here. Check that its server sends the " +
-      "intermediate certificates, too; if its authority is private, ask the operator to trust it.",
+      "intermediate certificates, too; if its authority is private, ask the sender's operator to trust it.",
   ],
   [
     /CERTIFICATE_REQUIRED/,

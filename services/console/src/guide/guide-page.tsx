@@ -10,7 +10,7 @@ const WITH_CODE: GuideSectionId = "verify-deliveries";
 
 /** Shows `docs/receivers.md`, the guide for developers of receivers. */
 export function GuidePage() {
-  useAddressedHeading();
+  useAddressedPlace();
   return (
     <>
       <PageHeader
@@ -43,15 +43,17 @@ export function GuidePage() {
 }
 
 /**
- * Leads to the heading that the address names. A browser looks for it as it loads the document, and so before
- * the page is shown. It finds by itself what a link within the page leads to.
+ * Leads to the heading or the row that the address names. A browser looks for it as it loads the document,
+ * and so before the page is shown. It finds by itself what a link within the page leads to.
  */
-function useAddressedHeading(): void {
+function useAddressedPlace(): void {
   useEffect(() => {
-    const heading = document.getElementById(location.hash.slice(1));
-    heading?.focus({ preventScroll: true });
+    const place = document.getElementById(location.hash.slice(1));
+    place?.focus({ preventScroll: true });
+    const row = place?.closest("tr");
+    row?.classList.add(`${styles.addressed}`);
     // React Aria adds the tabs above some headings only after the first effects.
-    const frame = requestAnimationFrame(() => heading?.scrollIntoView());
+    const frame = requestAnimationFrame(() => (row ?? place)?.scrollIntoView());
     return () => cancelAnimationFrame(frame);
   }, []);
 }

@@ -1,6 +1,7 @@
 import { type Session, Theme } from "@posthaste/contracts/session";
 import {
   Activity,
+  BookOpen,
   Building2,
   CalendarClock,
   FileJson,
@@ -19,7 +20,7 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { WatchProvider } from "../api/use-watch.tsx";
 import { ActionsKey } from "../find/actions-key.tsx";
 import { SearchBox } from "../find/search-box.tsx";
-import { GUIDE_PATH } from "../guide/guide-address.ts";
+import { GUIDE_NAME, GUIDE_PATH } from "../guide/guide-address.ts";
 import { SwitchButton } from "../operator/switch-button.tsx";
 import { OverviewPage } from "../overview/overview-page.tsx";
 import { Brand } from "../parts/brand.tsx";
@@ -284,6 +285,14 @@ function Account() {
           )}
         </span>
       </div>
+      <Link
+        href={GUIDE_PATH}
+        className={`${controls.button} ${controls.icon}`}
+        aria-label={GUIDE_NAME}
+        title={GUIDE_NAME}
+      >
+        <BookOpen size={16} aria-hidden="true" />
+      </Link>
       {session.theme === Theme.UNSPECIFIED && <ThemeToggle />}
       <Button className={`${controls.button} ${controls.icon}`} aria-label="Sign out" onPress={signOut}>
         <LogOut size={16} aria-hidden="true" />

@@ -85,7 +85,7 @@ export function TestEvent({ subscription, onSent }: { subscription: Subscription
               <Link href={`/deliveries/${delivery.id}`}>View delivery</Link>
             </p>
             {attempt?.detail !== undefined && attempt.detail !== "" && <p>{attempt.detail}</p>}
-            {attempt !== undefined && <Hint attempt={attempt} />}
+            {attempt !== undefined && <Hint attempt={attempt} isLast />}
             {attempt !== undefined && attempt.status !== 0 && (
               <BodyBlock
                 label="Response body"
