@@ -25,6 +25,7 @@ export type Indexes = {
   events: "events_by_account" | "events_by_type";
   fanouts: "fanouts_by_account";
   recoveries: "recoveries_unstarted";
+  subscription_event_types: "subscription_event_types_removed";
   subscriptions:
     | "subscriptions_by_host"
     | "subscriptions_by_state"

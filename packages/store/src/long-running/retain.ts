@@ -344,13 +344,13 @@ function passedBatch(cursor: string): number {
  * needs nothing that has an age.
  */
 async function deleteRemovedEventTypes(
-  _store: Store,
+  store: Store,
   tx: Tx,
   { before, cursor, limit }: Span,
 ): Promise<RetentionStep> {
   const [afterAt = 0, afterId = 0] = cursor === "" ? [] : cursor.split(" ").map(Number);
   const rows = await tx
-    .selectFrom("subscription_event_types")
+    .selectFrom(byIndex(store, "subscription_event_types", "subscription_event_types_removed"))
     .select(["id", "account_id", "removed_at"])
     .where("removed_at", "<", before)
     .where("removed_at", ">=", afterAt)
