@@ -8,6 +8,7 @@ import { warmRate } from "../measure/warm-rate.ts";
 import { plainFigure, yardstickOf } from "../report/figure.ts";
 import type { Room } from "../room.ts";
 import type { Scenario } from "../scenario.ts";
+import { fewCallers } from "./few-callers.ts";
 import { eventBody, INGEST_PATH, ingestMany, settled } from "./traffic.ts";
 
 const EVENT_TYPE = "invoice_sent";
@@ -22,7 +23,8 @@ const ARRIVAL_WITHIN_MS = MINUTE_MS;
 
 export const latency: Scenario = {
   name: "latency",
-  about: "4 connections at 20 % load: the time until an event is accepted, and until it arrives",
+  about:
+    "4 connections at 20 % load and in a closed loop: the time until an event is accepted, and has arrived",
   inLanes: true,
   async *run(room, sizes, note) {
     const { stack, receiver } = room;
@@ -80,6 +82,7 @@ export const latency: Scenario = {
         ...meter.costs(),
       },
     );
+    yield* fewCallers(room, sizes, EVENT_TYPE);
   },
 };
 

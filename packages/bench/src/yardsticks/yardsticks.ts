@@ -10,15 +10,19 @@ import type { Yardstick } from "./yardstick.ts";
 /** What the parts of the product can do alone, in the same room. Each is opened at its first use. */
 export type Yardsticks = {
   /** A health check, which pings the database, sent by this kind of caller. */
-  noopRpc(caller: "json" | "connect" | "grpc"): Yardstick;
+  noopRpc(caller: "json" | "connect" | "grpc", callers?: number): Yardstick;
   /** Transactions one after another, each inserting this many rows. */
   bareInsert(rows: number): Yardstick;
   /** A POST of the same size to the same receiver. */
-  barePost(): Yardstick;
+  barePost(atOnce?: number): Yardstick;
   /** A workflow with one regular activity that does nothing. */
   bareWorkflow(): Yardstick;
-  /** The rate of a no-op RPC, a commit and a POST one after another. */
-  bareWay(): Yardstick;
+  /**
+   * The rate of a no-op RPC, a commit and a POST one after another.
+   *
+   * @param callers how many send RPCs, and POSTs. Default: 50, and 32
+   */
+  bareWay(callers?: number): Yardstick;
   close(): Promise<void>;
 };
 
@@ -57,18 +61,18 @@ export function createYardsticks(room: {
     rpc: (caller: RpcCaller) => caller.health.check({}),
   };
   const self: Yardsticks = {
-    noopRpc: (caller) => ({
-      name: `no-op RPC (${caller === "json" ? "JSON" : caller}, ${CALLERS} callers)`,
+    noopRpc: (caller, callers = CALLERS) => ({
+      name: `no-op RPC (${caller === "json" ? "JSON" : caller}, ${callers} callers)`,
       perSecond: () =>
-        loop(CALLERS, 1, caller === "json" ? () => noop.json(json()) : () => noop.rpc(rpc[caller]())),
+        loop(callers, 1, caller === "json" ? () => noop.json(json()) : () => noop.rpc(rpc[caller]())),
     }),
     bareInsert: (rows) => ({
       name: rows === 1 ? "bare row commit" : `bare insert of ${rows} rows`,
       perSecond: () => loop(1, rows, () => room.database.insert(rows)),
     }),
-    barePost: () => ({
-      name: "bare POST",
-      perSecond: () => loop(POSTS_AT_ONCE, 1, () => posts().post("/ok/bare", BODY)),
+    barePost: (atOnce = POSTS_AT_ONCE) => ({
+      name: atOnce === POSTS_AT_ONCE ? "bare POST" : `bare POST, ${atOnce} at once`,
+      perSecond: () => loop(atOnce, 1, () => posts().post("/ok/bare", BODY)),
     }),
     bareWorkflow: () => ({
       name: "bare workflow",
@@ -82,10 +86,10 @@ export function createYardsticks(room: {
         return [workflowRate];
       },
     }),
-    bareWay: () => {
-      const parts = [self.noopRpc("json"), self.bareInsert(1), self.barePost()];
+    bareWay: (callers) => {
+      const parts = [self.noopRpc("json", callers), self.bareInsert(1), self.barePost(callers)];
       return {
-        name: "no-op RPC, commit, POST in turn",
+        name: `no-op RPC, commit, POST in turn${callers === undefined ? "" : `, ${callers} callers`}`,
         partNames: parts.map(({ name }) => name),
         async perSecond() {
           const rates: number[] = [];
