@@ -89,8 +89,8 @@ export class TableInUse extends StartError {
 
   constructor(migration: Pick<MigrationResult, "migrationName"> | undefined) {
     super(
-      `the migration ${migration?.migrationName} found its table in use ${TRIES_MAX} times: end the ` +
-        "transactions that are open for long, such as a backup's (see SHOW PROCESSLIST) and migrate again",
+      `the migration ${migration?.migrationName} found its table in use ${TRIES_MAX} times: end the transactions ` +
+        "that are open for long, such as a backup's (see SHOW PROCESSLIST), and migrate again",
     );
   }
 }

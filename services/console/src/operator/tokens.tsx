@@ -14,6 +14,7 @@ import { CopyButton } from "../parts/copy-button.tsx";
 import { DAY_MS } from "../parts/durations.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Card, Empty, Skeleton } from "../parts/layout.tsx";
+import { MoreButton } from "../parts/more-button.tsx";
 import table from "../parts/table.module.css";
 import { Time } from "../parts/time.tsx";
 import { SCOPES } from "./account-words.ts";
@@ -26,7 +27,7 @@ const { listTokens } = AccountService.method;
 /** Lists an account's tokens, and makes and revokes them. */
 export function Tokens({ accountId }: { accountId: number }) {
   const queries = useQueryClient();
-  const { data, error, refetch, hasNextPage, fetchNextPage } = useInfiniteQuery(
+  const pages = useInfiniteQuery(
     listTokens,
     { accountId, pageSize: PAGE_SIZE, pageToken: "" },
     {
@@ -34,6 +35,7 @@ export function Tokens({ accountId }: { accountId: number }) {
       getNextPageParam: ({ nextPageToken }) => (nextPageToken === "" ? undefined : nextPageToken),
     },
   );
+  const { data, error, refetch } = pages;
   const refresh = async () => {
     const queryKey = createConnectQueryKey({ schema: listTokens, cardinality: undefined });
     await queries.invalidateQueries({ queryKey });
@@ -62,13 +64,7 @@ export function Tokens({ accountId }: { accountId: number }) {
           </tbody>
         </table>
       )}
-      {hasNextPage && (
-        <p className={styles.more}>
-          <Button className={`${controls.button} ${controls.small}`} onPress={() => void fetchNextPage()}>
-            Show more
-          </Button>
-        </p>
-      )}
+      <MoreButton pages={pages}>Show more</MoreButton>
       <div className={styles.more}>
         <NewToken accountId={accountId} onCreated={() => void refresh()} />
       </div>
