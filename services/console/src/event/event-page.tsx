@@ -193,6 +193,10 @@ function Deliveries({ deliveries }: { deliveries: readonly Delivery[] }) {
                 <span className="visually-hidden">, delivery {delivery.id}</span>
               </Link>
               {delivery.resendOf !== "" && <span className={styles.resend}>sent again</span>}
+              <span className={table.below}>
+                {answerOf(delivery.lastOutcome, delivery.lastStatus)},{" "}
+                <Time at={delivery.createdAt} relative />
+              </span>
             </td>
             <td className={table.optional} data-label="Attempts">
               {delivery.attempts}

@@ -4,7 +4,7 @@ import { percent } from "../parts/numbers.ts";
 import styles from "./recovery-progress.module.css";
 
 /**
- * Shows how far a recovery is.
+ * Shows how far a recovery is; nothing if that is not known while it rests.
  *
  * @param total how many it will examine, if that is known
  */
@@ -14,6 +14,8 @@ export function RecoveryProgress({ recovery, total }: { recovery: Recovery; tota
   const isKnown = total !== undefined && total > 0n;
   const share = isDone ? 1 : isKnown ? Math.min(1, Number(examined) / Number(total)) : undefined;
   const isIndeterminate = share === undefined && state === RecoveryState.RUNNING;
+  // An empty bar would say that nothing was done.
+  if (share === undefined && !isIndeterminate) return null;
   return (
     <ProgressBar
       aria-label="Progress"
