@@ -1,3 +1,4 @@
+import { updateEventType } from "@posthaste/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { requireSubscribable } from "../src/catalog/require-event-type.ts";
 import { type Bench, createOtherCatalog, type RestAnswer, startBench } from "./fixture.ts";
@@ -358,6 +359,23 @@ test("a full catalogue has no more values than a large event, and fits into an a
 });
 
 describe("another process of the API", () => {
+  test("may have changed what an update would leave as this process knows it: the update is made", async () => {
+    await create();
+    const { id } = await t.store.db.selectFrom("event_types").select("id").executeTakeFirstOrThrow();
+    const texts = {
+      description: "Other.",
+      schemaJson: JSON.stringify(SCHEMA),
+      sampleJson: PARCEL.sampleJson,
+    };
+    await updateEventType(t.store, { id, owner: t.accountId, basedOn: 1, ...texts, now: Date.now() });
+    const { code, description } = PARCEL;
+    const back = await call("UpdateEventType", { code, description });
+    expect(back.body.eventType).toMatchObject({ version: 3, description });
+    expect((await call("UpdateEventType", { code, description })).body.eventType.version).toBe(3);
+    await t.store.db.updateTable("event_types").set({ archived_at: Date.now() }).execute();
+    expect(await call("UpdateEventType", { code, description })).toMatchObject({ status: 400 });
+  });
+
   test("sees a change after two seconds, and reads the database no more often than that", async () => {
     let now = 1;
     let queries = 0;

@@ -70,11 +70,12 @@ test("whoever is refused waits until there is room for a change, and not for a d
   expect(fill(token(1)).made).toBe(1);
 });
 
-test("what only stops something is never refused, but counts", () => {
+test("what only stops something is never refused, but counts for its token", () => {
   const { token, fill, stop, pass } = setup();
   fill(token(1));
   for (let n = 0; n < 500; n++) stop(token(1));
   expect(fill(token(1)).error).toMatchObject({ retryAfterMs: DAY_MS });
+  expect(fill(token(2)).made).toBe(25);
   pass(1.01);
   expect(fill(token(1)).made).toBeGreaterThan(0);
 });

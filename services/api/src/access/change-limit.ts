@@ -24,7 +24,8 @@ export type ChangeLimit = (
  *
  * One token may use three quarters, so that neither a portal session nor a script that has run wild keeps the
  * account's other tokens from changing anything. What only stops something, such as a subscription or a
- * recovery, is never refused: whoever has to end harm must be able to.
+ * recovery, is never refused: whoever has to end harm must be able to. It counts for its token alone, or
+ * cancelling many deliveries would keep the others out.
  *
  * Tokens with the scope `admin` are not limited: each page of a customer may have a portal link made, and who
  * may erase accounts need not fill the log to do harm.
@@ -40,7 +41,7 @@ export function createChangeLimit(mbPerDay: number, now = () => performance.now(
       ofAccount.requireRoom(accountId);
       ofToken.requireRoom(tokenId);
     }
-    ofAccount.add(accountId, bytes);
+    if (!stops) ofAccount.add(accountId, bytes);
     ofToken.add(tokenId, bytes);
   };
 }

@@ -124,7 +124,12 @@ export async function redefineEventType(
       keys: wanted.keys ?? before.keys,
       schemaBefore: isCompared ? before.schemaJson : undefined,
     });
-    if (isSame(texts, before)) return [entry, before];
+    if (isSame(texts, before)) {
+      // The catalogue kept here may be older than the database.
+      const latest = await rereadType(store, catalog, owner, stored.id);
+      if (isDeepStrictEqual(latest, stored)) return [entry, before];
+      continue;
+    }
     const { id, version: basedOn } = stored;
     if (wanted.validateOnly) {
       await checkEventType(store, { owner, code: wanted.code, type: stored, ...texts });
